@@ -1,0 +1,52 @@
+"""The declared way from a model's raw outputs to a prediction; the same block drives desktop and phones."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from deploy.contracts.base import Contract
+
+
+class BinaryMaskDecode(Contract):
+    """One-channel logits (1 x 1 x h x w) to one foreground mask: bilinear to picture size, then threshold."""
+
+    kind: Literal["binary_mask"] = "binary_mask"
+    output: str
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+
+
+class ClassifyDecode(Contract):
+    """Logits (1 x C) to class scores (softmax)."""
+
+    kind: Literal["classify"] = "classify"
+    output: str
+    class_names: tuple[str, ...] | None = None
+
+
+class YoloDecode(Contract):
+    """YOLO head, 1 x (4 + classes + coefficients) x anchors; boxes cx cy w h in input pixels, scores 0..1.
+
+    ``protos`` (1 x coefficients x h x w) names the prototype masks of a segmentation head, or is ``None``.
+    """
+
+    kind: Literal["yolo"] = "yolo"
+    output: str
+    protos: str | None = None
+    class_names: tuple[str, ...]
+    mask_coefficients: int = 0
+    confidence: float = Field(default=0.25, ge=0, le=1)
+    iou: float = Field(default=0.7, gt=0, le=1)
+    max_detections: int = Field(default=300, gt=0)
+
+
+class TensorsDecode(Contract):
+    """Nothing is known about the outputs: only tensors can be compared."""
+
+    kind: Literal["tensors"] = "tensors"
+
+
+Decode = Annotated[
+    BinaryMaskDecode | ClassifyDecode | YoloDecode | TensorsDecode, Field(discriminator="kind")
+]

@@ -1,0 +1,1 @@
+"""Pictures: reading them, and the declared way to a model's input."""

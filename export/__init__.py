@@ -1,0 +1,1 @@
+"""Export: converts checkpoints, proves the files, and measures their accuracy drop."""

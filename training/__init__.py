@@ -1,0 +1,1 @@
+"""Training: tasks, models, data and the loop; produces checkpoints."""

@@ -1,0 +1,1 @@
+"""The commands of this room; light to import, because --help imports them."""
