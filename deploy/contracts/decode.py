@@ -29,6 +29,7 @@ class YoloDecode(Contract):
     """YOLO head, 1 x (4 + classes + coefficients) x anchors; boxes cx cy w h in input pixels, scores 0..1.
 
     ``protos`` (1 x coefficients x h x w) names the prototype masks of a segmentation head, or is ``None``.
+    ``multi_label`` lets one box carry several classes, which is how mAP is measured (apps take the best one).
     """
 
     kind: Literal["yolo"] = "yolo"
@@ -39,6 +40,7 @@ class YoloDecode(Contract):
     confidence: float = Field(default=0.25, ge=0, le=1)
     iou: float = Field(default=0.7, gt=0, le=1)
     max_detections: int = Field(default=300, gt=0)
+    multi_label: bool = False
 
 
 class TensorsDecode(Contract):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.decode.predictions import Prediction
-from deploy.vision.preprocess import Geometry
+from deploy.vision.geometry import Geometry
 
 
 class Decoder(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -11,22 +10,9 @@ from numpy.typing import NDArray
 
 from deploy.contracts.preprocess import Preprocess
 from deploy.errors import DeployError
+from deploy.vision.geometry import Geometry
 
 _OPENCV = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """How a picture was placed in the model's input: input = picture * scale + offset, in pixels, per axis.
-
-    ``picture``: (height, width) of the original; ``input``: (height, width) of the model's input;
-    ``scale`` and ``offset``: (x, y).
-    """
-
-    picture: tuple[int, int]
-    input: tuple[int, int]
-    scale: tuple[float, float]
-    offset: tuple[float, float]
 
 
 def prepare(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[np.float32], Geometry]:
@@ -46,8 +32,8 @@ def prepare(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[np.floa
     if spec.color == "BGR":
         placed = placed[..., ::-1]
     elif spec.color == "GRAY":
-        placed = cv2.cvtColor(placed, cv2.COLOR_RGB2GRAY)[..., None]
-    tensor = np.ascontiguousarray(placed.transpose(2, 0, 1)[None], dtype=np.float32)
+        placed = cv2.cvtColor(placed, cv2.COLOR_RGB2GRAY)[..., None]  # type: ignore[assignment]
+    tensor: NDArray[np.float32] = np.ascontiguousarray(placed.transpose(2, 0, 1)[None], dtype=np.float32)
     if spec.input_kind == "tensor":
         normalise(tensor, spec)
     return tensor, geometry
@@ -77,13 +63,14 @@ def place(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[np.uint8]
                 f"The picture is {width}x{height}, and this model takes exactly {spec.width}x{spec.height}.",
                 "Resize the pictures, or export with a resize mode.",
             )
-        return image, Geometry((height, width), target, (1.0, 1.0), (0.0, 0.0))
+        return image, Geometry((height, width), target, (1.0, 1.0), (0.0, 0.0), (0, height, 0, width))
     if spec.resize == "letterbox":
         return _letterbox(image, spec)
     if spec.resize == "shortest_crop":
         return _shortest_crop(image, spec)
     scale = (spec.width / width, spec.height / height)
-    return _resize(image, target, spec), Geometry((height, width), target, scale, (0.0, 0.0))
+    whole = (0, spec.height, 0, spec.width)
+    return _resize(image, target, spec), Geometry((height, width), target, scale, (0.0, 0.0), whole)
 
 
 def _letterbox(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[np.uint8], Geometry]:
@@ -95,8 +82,13 @@ def _letterbox(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[np.u
     left, top = round(dw - 0.1), round(dh - 0.1)
     canvas = np.full((spec.height, spec.width, 3), spec.pad_value, np.uint8)
     canvas[top : top + new_h, left : left + new_w] = _resize(image, (new_h, new_w), spec)
-    geometry = Geometry((height, width), (spec.height, spec.width), (ratio, ratio), (float(left), float(top)))
-    return canvas, geometry
+    return canvas, Geometry(
+        (height, width),
+        (spec.height, spec.width),
+        (ratio, ratio),
+        (float(left), float(top)),
+        (top, top + new_h, left, left + new_w),
+    )
 
 
 def _shortest_crop(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[np.uint8], Geometry]:
@@ -115,7 +107,13 @@ def _shortest_crop(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[
     top, left = round((new_h - spec.height) / 2), round((new_w - spec.width) / 2)
     cut = resized[top : top + spec.height, left : left + spec.width]
     scale = (new_w / width, new_h / height)
-    return cut, Geometry((height, width), (spec.height, spec.width), scale, (-float(left), -float(top)))
+    return cut, Geometry(
+        (height, width),
+        (spec.height, spec.width),
+        scale,
+        (-float(left), -float(top)),
+        (0, spec.height, 0, spec.width),
+    )
 
 
 def _resize(image: NDArray[np.uint8], size: tuple[int, int], spec: Preprocess) -> NDArray[np.uint8]:
