@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deploy.contracts.decode import BinaryMaskDecode
 from deploy.contracts.preprocess import Preprocess
 from deploy.decode.predictions import MaskPrediction
-from deploy.vision.geometry import Geometry, crop_placed
+from deploy.vision.geometry import Geometry, to_picture_plane
 
 
 class BinaryMaskDecoder:
@@ -23,11 +22,9 @@ class BinaryMaskDecoder:
         self._logit = float(np.log(decode.threshold / (1 - decode.threshold)))
 
     def decode(self, outputs: Mapping[str, NDArray[np.generic]], geometry: Geometry) -> MaskPrediction:
-        """Logits (1, 1, h, w) to a bool mask (H, W): undo the placement, resize bilinearly, threshold."""
+        """Logits (1, 1, h, w) to a bool mask (H, W): resample to the picture, threshold."""
         logits = np.asarray(outputs[self._output], np.float32).reshape(outputs[self._output].shape[-2:])
-        placed = crop_placed(logits, geometry)
-        height, width = geometry.picture
-        return MaskPrediction(cv2.resize(placed, (width, height)) > self._logit)
+        return MaskPrediction(to_picture_plane(logits, geometry) > self._logit)
 
     def agreement(self, reference: MaskPrediction, other: MaskPrediction) -> float:
         """IoU of the two masks; two empty masks agree."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +11,7 @@ from deploy.contracts.decode import YoloDecode
 from deploy.contracts.preprocess import Preprocess
 from deploy.decode.nms import box_iou, non_maximum_suppression
 from deploy.decode.predictions import InstancePrediction
-from deploy.vision.geometry import Geometry, crop_placed, to_picture
+from deploy.vision.geometry import Geometry, to_picture, to_picture_plane
 
 _MATCH_IOU = 0.9
 
@@ -75,14 +74,13 @@ def _masks(
     boxes: NDArray[np.float32],
     geometry: Geometry,
 ) -> NDArray[np.bool_]:
-    """Coefficients (N, K) and prototypes (K, h, w) to bool (N, H, W): combine, resize, threshold, crop to box."""
+    """Combine coefficients (N, K) with prototypes (K, h, w), resample, threshold, crop each to its own box."""
     height, width = geometry.picture
     masks = np.zeros((len(boxes), height, width), np.bool_)
-    placed = np.stack([crop_placed(proto, geometry) for proto in protos])
-    logits = np.tensordot(coefficients, placed, axes=1)
+    logits = np.tensordot(coefficients, protos, axes=1)
     for mask, plane, box in zip(masks, logits, boxes, strict=True):
-        left, top = (max(round(float(value)), 0) for value in box[:2])
-        right, bottom = (round(float(value)) for value in box[2:])
-        inside = (slice(top, bottom), slice(left, right))
-        mask[inside] = cv2.resize(plane, (width, height))[inside] > 0
+        left, top, right, bottom = (round(float(value)) for value in box)
+        if right > left and bottom > top:
+            window = (top, bottom, left, right)
+            mask[top:bottom, left:right] = to_picture_plane(plane, geometry, window) > 0
     return masks

@@ -13,25 +13,49 @@ class Geometry:
     """How a picture was placed in the model's input: input = picture * scale + offset, in pixels, per axis.
 
     ``picture``: (height, width) of the original; ``input``: (height, width) of the model's input;
-    ``scale`` and ``offset``: (x, y). ``placed``: (top, bottom, left, right) pixels of the input that hold
-    picture content.
-    """
+    ``scale`` and ``offset``: (x, y)."""
 
     picture: tuple[int, int]
     input: tuple[int, int]
     scale: tuple[float, float]
     offset: tuple[float, float]
-    placed: tuple[int, int, int, int]
 
 
-def crop_placed(plane: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
-    """Cut padding off a map (h, w) that covers the model's input at any stride."""
-    ratio_y = plane.shape[0] / geometry.input[0]
-    ratio_x = plane.shape[1] / geometry.input[1]
-    top, bottom, left, right = geometry.placed
-    rows = slice(round(top * ratio_y), max(round(bottom * ratio_y), round(top * ratio_y) + 1))
-    columns = slice(round(left * ratio_x), max(round(right * ratio_x), round(left * ratio_x) + 1))
-    return plane[rows, columns]
+def to_picture_plane(
+    plane: NDArray[np.float32], geometry: Geometry, window: tuple[int, int, int, int] | None = None
+) -> NDArray[np.float32]:
+    """Resample a map that covers the model's input, at any stride, to picture pixels (bilinear).
+
+    Pixel centres are at half integers: picture x maps to ``((x + 0.5) * scale + offset) * w / input_w - 0.5``
+    on the map, clamped to its edge (so padding is never mixed in beyond half a cell). Plain arithmetic, so
+    that a phone can do exactly the same.
+
+    Args:
+        plane: float32 (h, w).
+        geometry: how the picture was placed.
+        window: (top, bottom, left, right) in picture pixels; the whole picture when ``None``.
+
+    Returns:
+        float32 (bottom - top, right - left).
+    """
+    height, width = geometry.picture
+    top, bottom, left, right = window or (0, height, 0, width)
+    low_y, high_y, weight_y = _taps(top, bottom, geometry, 1, plane.shape[0])
+    low_x, high_x, weight_x = _taps(left, right, geometry, 0, plane.shape[1])
+    rows = plane[low_y] + (plane[high_y] - plane[low_y]) * weight_y[:, None]
+    first = rows[:, low_x]
+    return first + (rows[:, high_x] - first) * weight_x
+
+
+def _taps(
+    start: int, stop: int, geometry: Geometry, axis: int, cells: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """The two cells and the weight of the second for every pixel of one axis (0 is x, 1 is y)."""
+    stride = cells / geometry.input[1 - axis]
+    centres = (np.arange(start, stop) + 0.5) * geometry.scale[axis] + geometry.offset[axis]
+    positions = np.clip(centres * stride - 0.5, 0, cells - 1)
+    low = positions.astype(np.intp)
+    return low, np.minimum(low + 1, cells - 1), (positions - low).astype(np.float32)
 
 
 def to_picture(boxes: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:

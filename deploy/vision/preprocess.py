@@ -63,14 +63,13 @@ def place(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[np.uint8]
                 f"The picture is {width}x{height}, and this model takes exactly {spec.width}x{spec.height}.",
                 "Resize the pictures, or export with a resize mode.",
             )
-        return image, Geometry((height, width), target, (1.0, 1.0), (0.0, 0.0), (0, height, 0, width))
+        return image, Geometry((height, width), target, (1.0, 1.0), (0.0, 0.0))
     if spec.resize == "letterbox":
         return _letterbox(image, spec)
     if spec.resize == "shortest_crop":
         return _shortest_crop(image, spec)
     scale = (spec.width / width, spec.height / height)
-    whole = (0, spec.height, 0, spec.width)
-    return _resize(image, target, spec), Geometry((height, width), target, scale, (0.0, 0.0), whole)
+    return _resize(image, target, spec), Geometry((height, width), target, scale, (0.0, 0.0))
 
 
 def _letterbox(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[np.uint8], Geometry]:
@@ -87,7 +86,6 @@ def _letterbox(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[np.u
         (spec.height, spec.width),
         (ratio, ratio),
         (float(left), float(top)),
-        (top, top + new_h, left, left + new_w),
     )
 
 
@@ -112,7 +110,6 @@ def _shortest_crop(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[
         (spec.height, spec.width),
         scale,
         (-float(left), -float(top)),
-        (0, spec.height, 0, spec.width),
     )
 
 
