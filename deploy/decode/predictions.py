@@ -33,7 +33,7 @@ class ClassTruth:
 class InstancePrediction:
     """Detected objects, best score first.
 
-    ``boxes``: float32 (N, 4), x1 y1 x2 y2 in picture pixels; ``scores`` float32 and ``classes`` int64, both (N,).
+    ``boxes``: float32 (N, 4) x1 y1 x2 y2 in pixels; ``scores``: float32 (N,); ``classes``: int64 (N,).
     ``masks``: bool (N, H, W) at picture size, or ``None`` for a detector without masks.
     """
 

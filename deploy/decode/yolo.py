@@ -74,7 +74,7 @@ def _masks(
     boxes: NDArray[np.float32],
     geometry: Geometry,
 ) -> NDArray[np.bool_]:
-    """Combine coefficients (N, K) with prototypes (K, h, w), resample, threshold, crop each to its own box."""
+    """Combine (N, K) coefficients with (K, h, w) prototypes, resample, threshold, crop each to its box."""
     height, width = geometry.picture
     masks = np.zeros((len(boxes), height, width), np.bool_)
     logits = np.tensordot(coefficients, protos, axes=1)
