@@ -1,0 +1,1 @@
+"""Slow, independent second opinions that tests and benchmarks compare against."""
