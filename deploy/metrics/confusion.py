@@ -51,7 +51,9 @@ def class_iou(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
     """
     hits = np.diagonal(matrix, axis1=-2, axis2=-1).astype(np.float64)
     union = matrix.sum(axis=-1) + matrix.sum(axis=-2) - hits
-    return np.divide(hits, union, out=np.full(hits.shape, np.nan), where=union > 0)
+    result = np.full(hits.shape, np.nan)
+    np.divide(hits, union, out=result, where=union > 0)
+    return result
 
 
 def mean_iou(matrix: NDArray[np.int64]) -> float:

@@ -17,7 +17,7 @@ RECALL_THRESHOLD = 0.5
 """A frame counts for recall when its value is above this (DAVIS-2017, ``db_statistics``)."""
 
 _DECAY_BINS = 4
-_WINDOW_BUDGET = 4  # windows of this many bytes per pixel of the crop cost as much as a distance transform
+_WINDOW_BUDGET = 16  # windows of this many bytes per pixel of the crop cost as much as a distance transform
 
 
 @dataclass(frozen=True)

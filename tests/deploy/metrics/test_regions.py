@@ -73,18 +73,11 @@ def test_different_sizes_are_refused() -> None:
         region_and_boundary(np.zeros((2, 3), np.bool_), np.zeros((3, 2), np.bool_))
 
 
-def test_equal_to_oracle_on_noise() -> None:
-    """Noise leaves more undecided pixels than windows are worth: the distance transform takes over."""
+@pytest.mark.parametrize("budget", [0, 16])
+def test_equal_to_oracle_on_noise_by_both_ways(monkeypatch: pytest.MonkeyPatch, budget: int) -> None:
+    """Noise leaves many pixels undecided; a budget of 0 sends them all to the distance transform."""
+    monkeypatch.setattr(regions, "_WINDOW_BUDGET", budget)
     rng = np.random.default_rng(5)
     for density in (0.0005, 0.002, 0.01):
-        mask, truth = rng.random((200, 1400)) < density, rng.random((200, 1400)) < density
+        mask, truth = rng.random((200, 700)) < density, rng.random((200, 700)) < density
         assert region_and_boundary(mask, truth) == (davis.region(mask, truth), davis.boundary(mask, truth))
-
-
-def test_noise_takes_the_distance_transform(monkeypatch: pytest.MonkeyPatch) -> None:
-    called: list[int] = []
-    plain = regions._within_by_distance
-    monkeypatch.setattr(regions, "_within_by_distance", lambda *a: called.append(1) or plain(*a))
-    rng = np.random.default_rng(5)
-    region_and_boundary(rng.random((200, 1400)) < 0.002, rng.random((200, 1400)) < 0.002)
-    assert called
