@@ -67,6 +67,10 @@ class ClipWorld:
         """Held-out clip number ``index``, counted from 0."""
         return self.clip(HELD_OUT + index, frames)
 
+    def name(self, index: int) -> str:
+        """The name of clip ``index``; held-out clips say so."""
+        return f"held{index - HELD_OUT:05d}" if index >= HELD_OUT else f"clip{index:05d}"
+
     def clip(self, index: int, frames: int = FRAMES) -> Clip:
         """Generate clip ``index`` with ``frames`` frames."""
         rng = np.random.default_rng([self.seed, self.height, self.width, index])
@@ -96,8 +100,7 @@ class ClipWorld:
             view *= np.float32(1 + light[0] * np.sin(light[1] * number + light[2]))
             view += rng.standard_normal(view.shape, np.float32) * np.float32(grain)
             pictures[number] = np.clip(np.rint(view), 0, 255).astype(np.uint8)
-        name = f"held{index - HELD_OUT:05d}" if index >= HELD_OUT else f"clip{index:05d}"
-        return Clip(name, pictures, masks)
+        return Clip(self.name(index), pictures, masks)
 
     def _things(self, rng: np.random.Generator, frames: int) -> list[_Thing]:
         """Clutter, then objects, then occluders, in drawing order."""

@@ -47,7 +47,7 @@ class Segmenter(nn.Module):
     ) -> None:
         super().__init__()
         try:
-            self.backbone = timm.create_model(
+            pyramid: Any = timm.create_model(
                 backbone, pretrained=False, features_only=True, out_indices=tuple(range(levels))
             )
         except (RuntimeError, AttributeError, IndexError, AssertionError) as error:
@@ -56,7 +56,8 @@ class Segmenter(nn.Module):
                 f"timm cannot build {backbone!r} as a feature pyramid ({error}).",
                 "Choose one such as mobilenetv4_conv_small or mobilenetv3_small_100.",
             ) from error
-        channels: list[int] = self.backbone.feature_info.channels()
+        channels: list[int] = pyramid.feature_info.channels()
+        self.backbone = pyramid
         self.top = nn.Conv2d(channels[-1], width, 1)
         self.merges = nn.ModuleList(_Merge(count, width) for count in reversed(channels[:-1]))
         self.head = nn.Conv2d(width, 1, 1)

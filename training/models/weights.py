@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import pickletools
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +19,8 @@ from deploy.errors import DeployError
 
 _WRAPPERS = ("ema_state_dict", "state_dict", "model_state_dict", "model", "ema", "net", "weights", "params")
 _PREFIXES = ("module.", "_orig_mod.")
+_CODE_WORDS = ("Unsupported global", "unsupported GLOBAL", "GLOBAL ", "Unsupported class")
+_CALLS = {"REDUCE", "GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD"}
 
 
 def load_state(path: Path) -> dict[str, Tensor]:
@@ -102,9 +106,11 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_torch(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch advises to file an issue about old pickles
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if _wants_code(str(error)):
+        if _wants_code(path, str(error)):
             raise DeployError(
                 "CHECKPOINT-UNSAFE",
                 f"{path} asks to run code or to build objects while it is read; nothing of it was executed "
@@ -129,17 +135,14 @@ def _read_torch(path: Path) -> Any:
         raise _broken(path, error) from error
 
 
-def _wants_code(message: str) -> bool:
-    return any(
-        words in message
-        for words in (
-            "Unsupported global",
-            "GLOBAL ",
-            "Unsupported class",
-            "Unsupported operand",
-            "disallowed",
-        )
-    )
+def _wants_code(path: Path, message: str) -> bool:
+    """Whether a refused pickle is a whole one that would have called something, not just torn bytes."""
+    if any(words in message for words in _CODE_WORDS):
+        return True
+    try:
+        return any(code.name in _CALLS for code, _, _ in list(pickletools.genops(path.read_bytes())))
+    except Exception:  # whatever a torn pickle makes pickletools raise, it is torn
+        return False
 
 
 def _reason(error: Exception) -> str:
