@@ -87,4 +87,7 @@ def _columns(rows: list[tuple[int, int, int, int, int, int | None]], truncated: 
     table = np.array([row[:5] for row in rows], np.int64).reshape(-1, 5)
     cpu = [row[5] for row in rows if row[5] is not None]
     has_cpu = bool(rows) and len(cpu) == len(rows)
-    return Samples(*table.T, np.array(cpu, np.int64) if has_cpu else None, truncated)
+    i, t_ns, pre_ns, infer_ns, post_ns = table.T
+    return Samples(
+        i, t_ns, pre_ns, infer_ns, post_ns, np.array(cpu, np.int64) if has_cpu else None, truncated
+    )

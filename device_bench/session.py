@@ -59,7 +59,8 @@ def bench(request: Request, progress: Progress) -> Iterator[Outcome]:
         for folder in request.artifacts:
             try:
                 exported = open_artifact(folder)
-                run, place = _one(request, exported, clips, transport, references, progress)
+                told = _named(folder.name, progress)
+                run, place = _one(request, exported, clips, transport, references, told)
                 yield Outcome(folder, run, place)
             except DeployError as error:
                 yield Outcome(folder, problem=error)
@@ -93,15 +94,24 @@ def _one(
     return run, final
 
 
+def _named(name: str, progress: Progress) -> Progress:
+    """Put the artifact's name before every stage."""
+    return lambda stage, done, total: progress(f"{name}: {stage}", done, total)
+
+
 def results_folder(request: Request, exported: Exported, transport: Transport) -> Path:
-    """``<artifact>-<device>`` below --out; a number is added when it is taken, unless --force replaces it."""
-    base = request.out / f"{exported.folder.resolve().name}-{transport.slug}"
-    if request.force or not base.exists():
-        return base
-    number = 2
-    while (taken := base.with_name(f"{base.name}-{number}")).exists():
+    """``<artifact>-<device>`` below --out."""
+    name = f"{exported.folder.resolve().name}-{transport.slug}"
+    return free_folder(request.out / name, request.force)
+
+
+def free_folder(base: Path, force: bool) -> Path:
+    """``base`` itself, or with a number when it is taken and may not be replaced."""
+    number, place = 1, base
+    while place.exists() and not force:
         number += 1
-    return taken
+        place = base.with_name(f"{base.name}-{number}")
+    return place
 
 
 def _keep(work: Path, exported: Exported) -> None:

@@ -108,7 +108,7 @@ def _whole(spec: Preprocess | None) -> Geometry | None:
     if spec is None:
         return None
     size = (spec.height, spec.width)
-    return Geometry(size, size, (1.0, 1.0), (0.0, 0.0), (0, spec.height, 0, spec.width))
+    return Geometry(size, size, (1.0, 1.0), (0.0, 0.0))
 
 
 def _preload(files: list[Path]) -> list[NDArray[np.uint8]]:

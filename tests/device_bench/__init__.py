@@ -1,0 +1,1 @@
+"""Tests of the bench: the harness, the flow, the scores and the report."""
