@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,11 @@ class Metric(Protocol):
 
     names: tuple[str, ...]
     primary: str
+
+    @classmethod
+    def for_decode(cls, decode: Any) -> Self:
+        """Build the metric from the decode block (``deploy.contracts.decode``) of the artifacts it judges."""
+        ...
 
     def observe(self, prediction: Any, truth: Any) -> Any:
         """Reduce one sample to what the figures need (small, picklable)."""
