@@ -17,8 +17,8 @@ from training.data.motion import Camera, Path, Pose
 from training.data.outlines import Outline
 from training.data.textures import Pattern, draw_pair, smooth_surface
 
-HELD_OUT = 1_000_000
-"""Index of the first held-out clip; training clips are numbered from 0."""
+PARTS = {"training": 0, "validation": 1_000_000, "held_out": 2_000_000}
+"""Index of the first clip of each part; what picks a model (validation) never judges it (held out)."""
 
 FRAMES = 24
 
@@ -47,8 +47,8 @@ class _Thing:
 class ClipWorld:
     """An endless supply of clips; the same seed, size and index give the same bytes.
 
-    Clips below ``HELD_OUT`` are for training, clips from ``HELD_OUT`` on are held out. Every clip has a
-    random stream of its own, so that it does not matter which others were generated before.
+    ``PARTS`` tells training, validation and held-out clips apart by index. Every clip has a random stream of
+    its own, so that it does not matter which others were generated before.
     """
 
     seed: int = 0
@@ -65,11 +65,12 @@ class ClipWorld:
 
     def held_out(self, index: int, frames: int = FRAMES) -> Clip:
         """Held-out clip number ``index``, counted from 0."""
-        return self.clip(HELD_OUT + index, frames)
+        return self.clip(PARTS["held_out"] + index, frames)
 
     def name(self, index: int) -> str:
-        """The name of clip ``index``; held-out clips say so."""
-        return f"held{index - HELD_OUT:05d}" if index >= HELD_OUT else f"clip{index:05d}"
+        """The name of clip ``index``, which says the part it belongs to."""
+        part = max((name for name in PARTS if PARTS[name] <= index), key=PARTS.__getitem__)
+        return f"{part.replace('_', '-')}-{index - PARTS[part]:05d}"
 
     def clip(self, index: int, frames: int = FRAMES) -> Clip:
         """Generate clip ``index`` with ``frames`` frames."""

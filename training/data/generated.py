@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deploy.decode.predictions import MaskPrediction, Truth
 from deploy.store import sha256_bytes
-from training.data.clips import FRAMES, HELD_OUT, Clip, ClipWorld
+from training.data.clips import FRAMES, PARTS, Clip, ClipWorld
 from training.data.samples import Entry, EvaluationSet
 
 
@@ -19,7 +19,7 @@ def generated_set(
     frames: int = FRAMES,
     seed: int = 0,
     *,
-    held_out: bool = True,
+    part: str = "held_out",
     height: int = 160,
     width: int = 160,
 ) -> EvaluationSet:
@@ -29,11 +29,11 @@ def generated_set(
         clips: number of clips.
         frames: frames of each clip.
         seed: the world's seed.
-        held_out: held-out clips (never trained on) or training clips.
+        part: ``training``, ``validation`` (picks the best epoch) or ``held_out`` (judges).
         height, width: picture size in pixels.
     """
     world = ClipWorld(seed, height, width)
-    first = HELD_OUT if held_out else 0
+    first = PARTS[part]
 
     @lru_cache(maxsize=4)
     def film(index: int) -> Clip:

@@ -1,0 +1,31 @@
+"""One trainer a run folder: a lock that the system takes back when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.store import disk_errors
+
+
+@contextmanager
+def only_trainer(folder: Path) -> Iterator[None]:
+    """Hold the run folder; raises ``RUN-BUSY`` when another process trains there."""
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / ".lock").open("w")
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DeployError(
+                "RUN-BUSY",
+                f"Another process is training in {folder}.",
+                "Wait for it, or choose another --out.",
+            ) from error
+        for torn in folder.glob(".*.tmp"):  # left by a kill in the middle of a write
+            torn.unlink(missing_ok=True)
+        yield

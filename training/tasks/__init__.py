@@ -1,0 +1,17 @@
+"""Door plate of the tasks: what can be learned, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.registry import DoorPlate
+
+if TYPE_CHECKING:
+    from training.tasks.protocol import Task
+
+TASKS: DoorPlate[type[Task]] = DoorPlate(
+    "task",
+    {
+        "binary_masks": "training.tasks.binary_masks:BinaryMasks",
+    },
+)
