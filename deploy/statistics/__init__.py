@@ -1,0 +1,1 @@
+"""Statistics that are computed when raw samples are read: percentiles, bootstrap intervals, verdicts."""
