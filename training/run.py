@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 GENERATED = "generated"
-_EPOCHS_GENERATED, _EPOCHS_FOLDER = 8, 60
+_EPOCHS_GENERATED, _EPOCHS_FOLDER = 6, 60
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ with --resume it ends in the same file, to the bit, as a run that was never stop
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Run folder [default: runs/TASK].")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @click.option(
-    "--epochs", type=click.IntRange(min=1), default=None, help="Epochs [default: 8 generated, 60 folder]."
+    "--epochs", type=click.IntRange(min=1), default=None, help="Epochs [default: 6 generated, 60 folder]."
 )
 @click.option("--size", type=click.IntRange(min=32), default=None, help="Input side, pixels [default: 128].")
 @click.option("--batch", type=click.IntRange(min=1), default=None, help="Pictures a step [default: 8].")

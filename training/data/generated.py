@@ -13,6 +13,8 @@ from deploy.store import sha256_bytes
 from training.data.clips import FRAMES, PARTS, Clip, ClipWorld
 from training.data.samples import Entry, EvaluationSet
 
+_CACHE_BYTES = 128 << 20
+
 
 def generated_set(
     clips: int = 12,
@@ -35,7 +37,7 @@ def generated_set(
     world = ClipWorld(seed, height, width)
     first = PARTS[part]
 
-    @lru_cache(maxsize=4)
+    @lru_cache(maxsize=max(2, _CACHE_BYTES // (4 * frames * height * width)))
     def film(index: int) -> Clip:
         return world.clip(first + index, frames)
 

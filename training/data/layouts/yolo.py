@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from deploy.vision.images import list_images, read_rgb
 from training.data.groups import groups_of
 from training.data.layouts.protocol import digest_files, map_classes
 from training.data.layouts.yolo_labels import Label, parse_labels, to_truth
+from training.data.layouts.yolo_names import read_names
 from training.data.samples import Entry, EvaluationSet
 
 _SPLITS = ("train", "valid", "val", "test")
@@ -69,35 +69,6 @@ class YoloLayout:
             )
         ]
         return EvaluationSet(self.name, entries, labelled=True, class_names=class_names, notes=notes)
-
-
-def read_names(root: Path) -> tuple[str, ...] | None:
-    """Class names from ``data.yaml`` in the folder or the one above; ``None`` where there is none."""
-    path = next(
-        (folder / "data.yaml" for folder in (root, root.parent) if (folder / "data.yaml").is_file()), None
-    )
-    if path is None:
-        return None
-    import yaml
-
-    try:
-        payload: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DeployError(
-            "YAML-BROKEN",
-            f"{path} is not valid YAML ({' '.join(str(error).split())[:160]}).",
-            "Mend that file.",
-        ) from error
-    names = payload.get("names") if isinstance(payload, dict) else None
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
-        names = [names[number] for number in range(len(names))]
-    if not isinstance(names, list) or not names:
-        raise DeployError(
-            "YAML-BROKEN",
-            f"{path} has no list of class names.",
-            "Write names: [first, second], or names: {0: first, 1: second}.",
-        )
-    return tuple(str(name) for name in names)
 
 
 def _has_labels(root: Path) -> bool:
