@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +14,6 @@ from deploy.errors import DeployError
 
 _SLACK = 0.01
 """How far outside 0..1 a coordinate may lie, as in ultralytics; it is then clipped."""
-
-_SUBPIXEL_BITS = 8
 
 
 @dataclass(frozen=True)
@@ -76,17 +73,25 @@ def to_truth(
 
 
 def rasterise(points: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Fill a polygon: bool (H, W), pixels whose centres lie inside or on its outline.
+    """Fill a polygon by the even-odd rule: bool (H, W), the pixels whose centres lie inside.
+
+    The bridges by which several parts are written as one polygon run there and back, and cancel out.
+    (``cv2.fillPoly`` takes the outline's pixels in as well: 11 % too large on small COCO objects.)
 
     Args:
         points: float64 (P, 2), x y in pixels, pixel centres at half integers.
         size: (height, width).
     """
-    canvas = np.zeros(size, np.uint8)
-    # A hair inwards of the half pixel, so that an outline along pixel borders takes neither neighbour.
-    fixed = np.rint((points - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-    cv2.fillPoly(canvas, [fixed[:, None]], (1,), shift=_SUBPIXEL_BITS)
-    return canvas.astype(np.bool_)
+    height, width = size
+    border = np.zeros((height, width + 1), np.uint8)
+    here = points - 0.5
+    for (x0, y0), (x1, y1) in zip(here, np.roll(here, -1, axis=0), strict=True):
+        low, high = max(math.ceil(min(y0, y1)), 0), min(math.ceil(max(y0, y1)), height)
+        if low < high:
+            rows = np.arange(low, high)
+            columns = np.ceil(x0 + (rows - y0) * ((x1 - x0) / (y1 - y0)))
+            border[rows, np.clip(columns, 0, width).astype(np.intp)] ^= 1
+    return np.bitwise_xor.accumulate(border, axis=1)[:, :width].astype(np.bool_)
 
 
 def _parse_line(fields: list[str], where: str, classes: int | None) -> Label:
