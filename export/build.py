@@ -1,0 +1,193 @@
+"""The export flow on one screen: ask the cache, capture once, convert everywhere, keep what passed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy import console
+from deploy.contracts.artifact import Artifact, Source
+from deploy.errors import DeployError
+from deploy.registry import DoorPlate
+from deploy.store import scratch_folder
+from export import cache
+from export.assemble import Export, artifact_folder, assemble, assemble_reference, write_program
+from export.job import Job, Row
+from export.request import ExportRequest
+from export.samples import ParitySamples
+from export.sources import open_source
+from export.sources.protocol import ModelSource
+from export.targets import TARGETS
+from export.workers import Workers
+
+Cell = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Built:
+    """One line of the result: an artifact (new or cached), or the row that says why there is none."""
+
+    target: str
+    precision: str
+    folder: Path | None
+    artifact: Artifact | None
+    row: Row | None
+    cached: bool
+
+
+def build(request: ExportRequest) -> list[Built]:
+    """Export a model to every target and precision asked for; the reference comes first in the result.
+
+    Raises:
+        DeployError: whatever stops all targets alike (a bad checkpoint, a shape that does not fit, a full
+            disk). What goes wrong with one target is a row instead.
+    """
+    cells = _cells(request)
+    source = open_source(request)
+    name = request.name or source.name
+    fingerprint = source.fingerprint()
+    samples = ParitySamples(request, source.training_data)
+    digest = samples.digest
+    keys = {cell: cache.cache_key(request, fingerprint, digest, *cell) for cell in cells}
+    done = _restore(request, name, fingerprint, keys) if request.use_cache else {}
+    if len(done) < len(cells):
+        done |= _convert(request, name, source, fingerprint, samples, keys, set(done))
+    return [done[cell] for cell in cells]
+
+
+def _cells(request: ExportRequest) -> list[Cell]:
+    """The reference, then every target and precision; a precision a target lacks is an error."""
+    cells: list[Cell] = [(cache.REFERENCE, "fp32")]
+    for target in request.targets:
+        plate: DoorPlate[str] = DoorPlate(
+            f"{target} precision", {name: name for name in TARGETS.open(target).PRECISIONS}
+        )
+        cells += [(target, plate.check(precision)) for precision in request.precisions]
+    return cells
+
+
+def _restore(request: ExportRequest, name: str, source: Source, keys: dict[Cell, str]) -> dict[Cell, Built]:
+    """What the cache holds; nothing without the reference, since a new one is a new judge for every file."""
+    found = {cell: cache.find(key) for cell, key in keys.items()}
+    if found[cache.REFERENCE, "fp32"] is None:
+        return {}
+    done = {}
+    for cell, folder in found.items():
+        if folder is not None:
+            final = artifact_folder(request.out, name, *cell)
+            artifact = cache.restore(folder, final, name, source)
+            done[cell] = Built(*cell, final, artifact, None, cached=True)
+    return done
+
+
+def _convert(
+    request: ExportRequest,
+    name: str,
+    source: ModelSource,
+    fingerprint: Source,
+    samples: ParitySamples,
+    keys: dict[Cell, str],
+    cached: set[Cell],
+) -> dict[Cell, Built]:
+    """Capture the program and run the converters for the cells that are not cached."""
+    reference = (cache.REFERENCE, "fp32")
+    missing = [cell for cell in keys if cell not in cached and cell != reference]
+    wanted = {t: tuple(p for target, p in missing if target == t) for t, _ in missing}
+    with (
+        scratch_folder(request.out, "export") as work,
+        Workers(wanted, work, request.threads) as workers,
+        console.progress("loading and capturing the model", len(missing) + 1) as bar,
+    ):
+        started = time.perf_counter()
+        export = _capture(request, name, source, fingerprint, samples, work)
+        seconds = round(time.perf_counter() - started, 3)
+        _write_job(export, wanted)
+        bar.advance()
+        bar.label("converting")
+        rows = {(row.target, row.precision): row for row in workers.run(_report(bar))}
+        done = {}
+        if reference not in cached:
+            folder = assemble_reference(export, keys[reference], seconds)
+            done[reference] = _finish(folder, keys[reference], reference)
+        for cell, row in rows.items():
+            if row.status == "built":
+                done[cell] = _finish(assemble(export, row, keys[cell]), keys[cell], cell, row)
+            else:
+                _keep_log(workers, row, request.out)
+                done[cell] = Built(*cell, None, None, row, cached=False)
+    return done
+
+
+def _capture(
+    request: ExportRequest,
+    name: str,
+    source: ModelSource,
+    fingerprint: Source,
+    samples: ParitySamples,
+    work: Path,
+) -> Export:
+    import torch
+
+    from export.capture import capture
+
+    torch.set_num_threads(request.threads)
+    torch.manual_seed(request.seed)
+    model = source.load()
+    pictures = samples.load(model.inputs, model.preprocess)
+    captured = capture(model, pictures)
+    if captured.hop.status != "PASS":
+        raise DeployError(
+            "PARITY",
+            f"The captured program does not say what the model says: {captured.hop.reason}.",
+            "The model is not deterministic in eval mode; remove random ops from forward().",
+        )
+    write_program(captured, work)
+    return Export(request, name, fingerprint, model, captured, pictures, samples.clip(), work)
+
+
+def _write_job(export: Export, wanted: dict[str, tuple[str, ...]]) -> None:
+    from export.assemble import PROGRAM
+    from export.golden import save_arrays, save_geometry
+
+    request, work = export.request, export.work
+    save_arrays(work / "samples.npz", export.pictures, export.captured.references)
+    save_geometry(work / "geometry.json", export.pictures)
+    Job(
+        program=PROGRAM,
+        samples="samples.npz",
+        sample_count=len(export.pictures),
+        geometry="geometry.json" if export.model.preprocess else None,
+        inputs=export.model.inputs,
+        outputs=export.captured.outputs,
+        preprocess=export.model.preprocess,
+        decode=export.model.decode,
+        precisions=wanted,
+        coreml_input=request.coreml_input,
+        coreml_target=request.coreml_target,
+        executorch_backend=request.executorch_backend,
+        threads=request.threads,
+        seed=request.seed,
+    ).save(work / "job.json")
+
+
+def _report(bar: console.Progress) -> Callable[[Row], None]:
+    def report(row: Row) -> None:
+        bar.label(f"{row.target} {row.precision}: {row.status}")
+        bar.advance()
+
+    return report
+
+
+def _finish(folder: Path, key: str, cell: Cell, row: Row | None = None) -> Built:
+    cache.keep(folder, key)
+    return Built(*cell, folder, Artifact.load(folder / "artifact.json"), row, cached=False)
+
+
+def _keep_log(workers: Workers, row: Row, out: Path) -> None:
+    """A crashed converter's output outlives the working folder."""
+    if row.status == "crashed":
+        path = out / f"{row.target}-{row.precision}.crash.log"
+        path.write_text(workers.log(row.target))
+        console.note(f"The {row.target} converter's log: {path}")

@@ -1,0 +1,231 @@
+"""``deploy export``: convert a model to the phone formats, proving each file before it is saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deploy.commands.options import json_option, seed_option, threads_option
+
+if TYPE_CHECKING:
+    from export.build import Built
+    from export.request import ExportRequest
+
+EPILOG = """\b
+Examples:
+  deploy export --target coreml
+  deploy export runs/first --target all --precision fp16 --out artifacts/
+  deploy export yolov8n-seg.pt --target onnx
+  deploy export timm:tf_efficientnet_lite0 --weights w.safetensors --target executorch
+  deploy export my_pkg.models:build --weights w.pth --input image=1x3x256x256 --target coreml
+
+MODEL is a run folder, an ultralytics checkpoint (.pt), timm:NAME, or package.module:function that
+returns a torch.nn.Module. Without MODEL it is the newest run in runs/, and if there is none yet, the
+demo's, trained on the spot.
+"""
+
+
+@click.command("export", epilog=EPILOG)
+@click.argument("model", required=False)
+@click.option(
+    "--target", "-t", "targets", multiple=True, required=True, help="onnx, coreml, executorch or all."
+)
+@click.option(
+    "--precision",
+    "-p",
+    "precisions",
+    multiple=True,
+    default=("fp16",),
+    show_default=True,
+    help="fp32 or fp16.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("artifacts"),
+    show_default=True,
+    help="Where artifacts go.",
+)
+@click.option("--name", help="First name of the artifacts [default: from the model].")
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights file (.safetensors, .pth, .pt).")
+@click.option("--input", "inputs", multiple=True, help="Input shape as NAME=1x3x256x256; repeat for several.")
+@click.option("--image-size", type=click.IntRange(min=8), help="Picture size where the model allows several.")
+@click.option("--preprocess", type=click.Path(path_type=Path), help="JSON file with a preprocess block.")
+@click.option("--decode", type=click.Path(path_type=Path), help="JSON file with a decode block.")
+@click.option("--samples", type=click.Path(path_type=Path), help="Pictures to check the files on.")
+@click.option(
+    "--sample-count", type=click.IntRange(1, 64), default=4, show_default=True, help="How many of them."
+)
+@click.option("--coreml-input", type=click.Choice(["tensor", "image"]), default="tensor", show_default=True)
+@click.option(
+    "--coreml-target", default="iOS17", show_default=True, help="Oldest system the package runs on."
+)
+@click.option(
+    "--executorch-backend", type=click.Choice(["xnnpack", "coreml"]), default="xnnpack", show_default=True
+)
+@click.option("--no-cache", is_flag=True, help="Convert again even if nothing changed.")
+@seed_option
+@threads_option
+@json_option
+def command(**options: Any) -> int:
+    """Convert MODEL to Core ML, ExecuTorch and ONNX.
+
+    A file is saved only when its own runtime agrees with the fp32 torch model on real samples and when its
+    contents are what its label says.
+    """
+    from deploy import console
+    from deploy.errors import ExitCode
+    from export.build import build
+
+    request = _request(options)
+    results = build(request)
+    console.emit({"results": [_json(result) for result in results]})
+    _show(results)
+    built = [result for result in results if result.folder is not None]
+    _next(built)
+    return ExitCode.PASS if len(built) == len(results) else ExitCode.FAIL
+
+
+def _request(options: dict[str, Any]) -> ExportRequest:
+    from deploy.threads import usable_cores
+    from export.request import ExportRequest, parse_input
+
+    return ExportRequest(
+        spec=options["model"] or _newest_run(),
+        targets=_targets(options["targets"]),
+        precisions=tuple(dict.fromkeys(p for text in options["precisions"] for p in text.split(","))),
+        out=options["out"],
+        name=options["name"],
+        weights=options["weights"],
+        inputs=tuple(parse_input(text) for text in options["inputs"]),
+        image_size=options["image_size"],
+        preprocess=options["preprocess"],
+        decode=options["decode"],
+        samples=options["samples"],
+        sample_count=options["sample_count"],
+        coreml_input=options["coreml_input"],
+        coreml_target=options["coreml_target"],
+        executorch_backend=options["executorch_backend"],
+        use_cache=not options["no_cache"],
+        seed=options["seed"],
+        threads=options["threads"] or usable_cores(),
+    )
+
+
+def _targets(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Names in the order given, commas allowed, ``all`` for every line of the door plate."""
+    from export.targets import TARGETS
+
+    names = [name for text in given for name in text.split(",")]
+    chosen = TARGETS.names() if "all" in names else [TARGETS.check(name) for name in names]
+    return tuple(dict.fromkeys(chosen))
+
+
+def _newest_run() -> str:
+    """The newest run, or the demo's, trained on the spot."""
+    from deploy import console
+    from training.checkpoints import newest_run
+
+    newest = newest_run()
+    if newest is not None:
+        console.note(f"No model named: taking the newest run, {newest}.")
+        return str(newest)
+    from training.run import train_demo
+
+    console.note(
+        "No model named and no run yet: training the demo model on generated clips (about a minute)."
+    )
+    return str(train_demo(Path("runs/demo")))
+
+
+def _json(result: Built) -> dict[str, Any]:
+    return {
+        "target": result.target,
+        "precision": result.precision,
+        "cached": result.cached,
+        "folder": str(result.folder) if result.folder else None,
+        "artifact": result.artifact.to_json() if result.artifact else None,
+        "row": result.row.to_json() if result.row else None,
+    }
+
+
+def _show(results: list[Built]) -> None:
+    from deploy import console
+
+    rows = [_line(result) for result in results]
+    console.table(
+        "Export", ["target", "precision", "result", "size", "weights", "parity", "seconds", "folder"], rows
+    )
+    for result in results:
+        _show_details(result)
+
+
+def _line(result: Built) -> list[str]:
+    artifact = result.artifact
+    if artifact is None:
+        assert result.row is not None
+        return [
+            result.target,
+            result.precision,
+            result.row.status,
+            "",
+            "",
+            "",
+            f"{result.row.seconds:.1f}",
+            "",
+        ]
+    total = sum(artifact.proof.weight_bytes.values()) or 1
+    weights = ", ".join(
+        f"{n / total:.0%} {dtype}" for dtype, n in artifact.proof.weight_bytes.items() if n / total > 0.001
+    )
+    decibels = [hop.sqnr_db for hop in artifact.parity.hops if hop.sqnr_db is not None]
+    parity = artifact.parity.status + (
+        f" {decibels[-1]:.0f} dB" if decibels and artifact.parity.status == "PASS" else ""
+    )
+    return [
+        "torch (reference)" if artifact.role == "reference" else result.target,
+        result.precision,
+        "cached" if result.cached else "built",
+        f"{artifact.model_bytes / 1e6:.2f} MB",
+        weights,
+        parity,
+        "" if result.cached else f"{artifact.seconds:.1f}",
+        str(result.folder),
+    ]
+
+
+def _show_details(result: Built) -> None:
+    """Reasons under the table: unknown parity, wide ops, refusals."""
+    from deploy import console
+
+    label = f"{result.target} {result.precision}"
+    if result.artifact is None:
+        assert result.row is not None
+        console.say(f"{label}: {result.row.error_id}: {result.row.reason}")
+        console.say(f"  → {result.row.remedy}")
+        return
+    if result.artifact.parity.status == "UNKNOWN":
+        console.say(f"{label}: parity UNKNOWN: {result.artifact.parity.reason}.")
+    wide = result.artifact.proof.wide_ops
+    if wide:
+        console.say(f"{label}: {len(wide)} ops kept in fp32:")
+        for op in wide[:5]:
+            console.say(f"  {op.name}: {op.reason}")
+        if len(wide) > 5:
+            console.say(f"  and {len(wide) - 5} more in artifact.json")
+
+
+def _next(built: list[Built]) -> None:
+    from deploy import console
+
+    exports = [result for result in built if result.artifact and result.artifact.role == "export"]
+    if not exports:
+        return
+    runnable = next((r for r in exports if r.target != "coreml"), None)
+    folders = " ".join(str(result.folder) for result in exports)
+    steps = [f"deploy verify {folders}"]
+    if runnable is not None:
+        steps.append(f"deploy bench {runnable.folder} --device desktop --duration 20s")
+    console.next_steps(steps)

@@ -1,0 +1,1 @@
+"""What the file formats need beside their converters: proofs, patches and reproducible packages."""

@@ -1,0 +1,86 @@
+"""What is really inside an ML Program: stored weight bytes and compute ops by dtype."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from deploy.contracts.artifact import PrecisionProof
+from export.formats.coreml_package import spec_file
+
+_PLUMBING = frozenset(
+    {"const", "cast", "reshape", "transpose", "squeeze", "expand_dims", "shape", "identity"}
+)
+_BITS = {
+    "FLOAT16": ("float16", 16),
+    "FLOAT32": ("float32", 32),
+    "FLOAT64": ("float64", 64),
+    "INT8": ("int8", 8),
+    "UINT8": ("uint8", 8),
+    "INT16": ("int16", 16),
+    "UINT16": ("uint16", 16),
+    "INT32": ("int32", 32),
+    "INT64": ("int64", 64),
+    "INT4": ("int4", 4),
+    "UINT4": ("uint4", 4),
+    "UINT6": ("uint6", 6),
+    "UINT3": ("uint3", 3),
+    "UINT2": ("uint2", 2),
+    "UINT1": ("uint1", 1),
+    "BOOL": ("bool", 8),
+}
+
+
+def prove_coreml(package: Path) -> PrecisionProof:
+    """Count the weight blob's bytes and the computing ops by dtype (an op's dtype is its first output's)."""
+    from coremltools.proto import Model_pb2
+
+    spec = Model_pb2.Model()
+    spec.ParseFromString(spec_file(package).read_bytes())
+    weights: Counter[str] = Counter()
+    ops: Counter[str] = Counter()
+    total = 0
+    for function in spec.mlProgram.functions.values():
+        for operation in _operations(function.block_specializations[function.opset]):
+            total += 1
+            for value in _stored(operation):
+                name, bits = _dtype(value.type.tensorType)
+                weights[name] += _elements(value.type.tensorType) * bits // 8
+            if operation.type not in _PLUMBING and not operation.type.startswith("constexpr"):
+                ops[_dtype(operation.outputs[0].type.tensorType)[0]] += 1
+    return PrecisionProof(
+        weight_bytes=dict(sorted(weights.items())), ops=dict(sorted(ops.items())), total_ops=total
+    )
+
+
+def _operations(block: Any) -> list[Any]:
+    """Every operation of a block and of the blocks nested in it."""
+    found = []
+    for operation in block.operations:
+        found.append(operation)
+        for nested in operation.blocks:
+            found.extend(_operations(nested))
+    return found
+
+
+def _stored(operation: Any) -> list[Any]:
+    """The values of an operation that lie in the weight blob."""
+    values = [*operation.attributes.values()]
+    for argument in operation.inputs.values():
+        values.extend(
+            binding.value for binding in argument.arguments if binding.WhichOneof("binding") == "value"
+        )
+    return [value for value in values if value.WhichOneof("value") == "blobFileValue"]
+
+
+def _dtype(tensor: Any) -> tuple[str, int]:
+    name = type(tensor).DESCRIPTOR.fields_by_name["dataType"].enum_type.values_by_number[tensor.dataType].name
+    return _BITS.get(name, (name.lower(), 32))
+
+
+def _elements(tensor: Any) -> int:
+    count = 1
+    for dimension in tensor.dimensions:
+        count *= dimension.constant.size
+    return count

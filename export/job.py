@@ -1,0 +1,63 @@
+"""What the flow hands to a converter process, and what comes back: two small JSON files."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from deploy.contracts.artifact import Parity, PrecisionProof
+from deploy.contracts.base import Contract, Document
+from deploy.contracts.decode import Decode
+from deploy.contracts.preprocess import Preprocess
+from deploy.contracts.tensor import TensorSpec
+
+
+class Job(Document):
+    """``job.json``: the captured program, the real samples with their reference outputs, and the wishes.
+
+    ``samples`` is an ``.npz`` with arrays ``in.I.NAME`` and ``out.I.NAME`` for sample I; ``geometry`` are
+    its pictures' placements in the same order (``None`` where the inputs are no pictures).
+    """
+
+    KIND: ClassVar[str] = "job"
+
+    document: Literal["job"] = "job"
+    program: str
+    samples: str
+    sample_count: int
+    geometry: str | None
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    preprocess: Preprocess | None
+    decode: Decode
+    precisions: dict[str, tuple[str, ...]]
+    coreml_input: Literal["tensor", "image"]
+    coreml_target: str
+    executorch_backend: Literal["xnnpack", "coreml"]
+    threads: int
+    seed: int
+
+
+class Row(Contract):
+    """What became of one target at one precision.
+
+    ``folder`` holds the converted model (relative to the job's folder) when ``status`` is ``built``.
+    """
+
+    target: str
+    precision: str
+    status: Literal["built", "refused", "crashed"]
+    error_id: str | None = None
+    reason: str | None = None
+    remedy: str | None = None
+    folder: str | None = None
+    model_file: str | None = None
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+    preprocess: Preprocess | None = None
+    deployment: dict[str, str] = Field(default_factory=dict)
+    proof: PrecisionProof | None = None
+    parity: Parity | None = None
+    seconds: float = 0.0
+    peak_memory_bytes: int | None = None

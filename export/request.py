@@ -1,0 +1,52 @@
+"""What the user asked to export, before anything heavy is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from deploy.errors import DeployError
+
+InputShape = tuple[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """One ``deploy export`` call.
+
+    ``spec`` is what the user typed for the model; ``inputs`` are (name, shape) pairs and may be empty where
+    the source knows them; ``samples`` is a folder of real pictures for parity, golden samples and overflow.
+    """
+
+    spec: str
+    targets: tuple[str, ...]
+    precisions: tuple[str, ...]
+    out: Path
+    name: str | None = None
+    weights: Path | None = None
+    inputs: tuple[InputShape, ...] = ()
+    image_size: int | None = None
+    preprocess: Path | None = None
+    decode: Path | None = None
+    samples: Path | None = None
+    sample_count: int = 4
+    coreml_input: Literal["tensor", "image"] = "tensor"
+    coreml_target: str = "iOS17"
+    executorch_backend: Literal["xnnpack", "coreml"] = "xnnpack"
+    use_cache: bool = True
+    seed: int = 0
+    threads: int = 1
+
+
+def parse_input(text: str) -> InputShape:
+    """``image=1x3x256x256`` to its name and shape; raises ``INPUT-SHAPE`` for anything else."""
+    name, _, dimensions = text.partition("=")
+    parts = dimensions.lower().split("x")
+    if not name or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise DeployError(
+            "INPUT-SHAPE",
+            f"{text!r} is not an input shape.",
+            "Write it as NAME=1x3x256x256 (batch, channels, height, width).",
+        )
+    return name, tuple(int(part) for part in parts)

@@ -1,0 +1,52 @@
+"""The socket of a model source: first a fingerprint without torch, then the loaded fp32 model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from deploy.contracts.artifact import Source
+from deploy.contracts.decode import Decode
+from deploy.contracts.preprocess import Preprocess
+from deploy.contracts.tensor import TensorSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from export.request import ExportRequest
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in eval mode, fp32, on the CPU, and how pictures get in and predictions out.
+
+    ``inputs`` have static shapes. ``preprocess`` is ``None`` where no picture goes in.
+    ``output_names`` is ``None`` where the model's own structure names them.
+    """
+
+    module: nn.Module
+    inputs: tuple[TensorSpec, ...]
+    output_names: tuple[str, ...] | None
+    preprocess: Preprocess | None
+    decode: Decode
+    task: str
+
+
+class ModelSource(Protocol):
+    """One kind of thing a user can point at, built from the request.
+
+    ``name`` is the artifacts' first name; ``training_data`` is what a run was trained on, ``None`` elsewhere.
+    """
+
+    name: str
+    training_data: str | None
+
+    def __init__(self, request: ExportRequest) -> None: ...
+
+    def fingerprint(self) -> Source:
+        """Hashes of weights and code, without importing torch: the cache is asked before the model is."""
+        ...
+
+    def load(self) -> LoadedModel:
+        """Build the model and load its weights; raises ``DeployError`` for anything that does not fit."""
+        ...

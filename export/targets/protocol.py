@@ -1,0 +1,70 @@
+"""The socket of a target: one captured fp32 program in, one model file at a precision out, and its proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.contracts.artifact import PrecisionProof, WideOp
+from deploy.contracts.preprocess import Preprocess
+from deploy.contracts.tensor import TensorSpec
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from export.job import Job
+
+Tensors = Mapping[str, NDArray[np.generic]]
+Runner = Callable[[Tensors], dict[str, NDArray[np.generic]]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step on the way to the file that can be run on its own, so that blame lands on one hop."""
+
+    name: str
+    run: Runner
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A model file in the folder that ``convert`` was given.
+
+    ``runtime`` is the name on the runtimes' door plate that can run the file, or a reason why none can.
+    """
+
+    model_file: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    preprocess: Preprocess | None
+    deployment: dict[str, str]
+    wide_ops: tuple[WideOp, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    cannot_run: str | None = None
+
+
+class Target(Protocol):
+    """One file format. Lives in a process of its own; heavy imports happen in ``warm_up``."""
+
+    PRECISIONS: ClassVar[tuple[str, ...]]
+    TOOLS: ClassVar[tuple[str, ...]]
+
+    @staticmethod
+    def warm_up() -> None:
+        """Import the converter, while the flow is still capturing the program."""
+        ...
+
+    def __init__(self, job: Job, program: ExportedProgram, samples: Sequence[Tensors]) -> None: ...
+
+    def convert(self, precision: str, folder: Path) -> Converted:
+        """Write the model into ``folder``; any exception becomes a row with its reason."""
+        ...
+
+    def prove(self, model: Path) -> PrecisionProof:
+        """Open the written file and count what is in it."""
+        ...

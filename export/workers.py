@@ -1,0 +1,108 @@
+"""Start one converter process per target, hand out the job, and turn whatever happens into rows."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from deploy.store import read_json
+from deploy.threads import worker_environment
+from export.job import Row
+
+_POLL_SECONDS = 0.05
+
+
+class Workers:
+    """Converter processes that import their libraries while the flow is still capturing the program.
+
+    Use as a context manager: leaving it, by whatever way, ends every process.
+
+    Args:
+        wanted: target to precisions.
+        folder: the flow's working folder; logs go there.
+        threads: threads each converter may use.
+    """
+
+    def __init__(self, wanted: Mapping[str, tuple[str, ...]], folder: Path, threads: int) -> None:
+        self._wanted = wanted
+        self._folder = folder
+        self._processes: dict[str, subprocess.Popen[str]] = {}
+        (folder / "rows").mkdir()
+        for target in wanted:
+            log = (folder / f"{target}.log").open("w")
+            with log:
+                self._processes[target] = subprocess.Popen(
+                    [sys.executable, "-m", "export.worker", target],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    text=True,
+                    env=worker_environment(threads),
+                    start_new_session=True,  # Ctrl-C reaches the flow alone, which then ends the workers
+                )
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+
+    def run(self, finished: Callable[[Row], None]) -> list[Row]:
+        """Hand out the job and collect a row for every target and precision, in the order they were asked.
+
+        Args:
+            finished: called with each row as it arrives.
+        """
+        for process in self._processes.values():
+            assert process.stdin is not None
+            try:
+                process.stdin.write(f"{self._folder}\n")
+                process.stdin.flush()
+            except BrokenPipeError:
+                pass  # it died while importing; the row below says how
+        rows: dict[tuple[str, str], Row] = {}
+        cells = [(target, precision) for target, each in self._wanted.items() for precision in each]
+        while len(rows) < len(cells):
+            time.sleep(_POLL_SECONDS)
+            ended = {target: process.poll() for target, process in self._processes.items()}
+            for target, precision in cells:
+                if (target, precision) in rows:
+                    continue
+                row = self._read(target, precision)
+                if row is None and ended[target] is not None:
+                    row = self._read(target, precision) or self._dead(target, precision, ended[target] or 0)
+                if row is not None:
+                    rows[target, precision] = row
+                    finished(row)
+        return [rows[cell] for cell in cells]
+
+    def log(self, target: str) -> str:
+        """What a converter printed."""
+        return (self._folder / f"{target}.log").read_text(errors="replace")
+
+    def _read(self, target: str, precision: str) -> Row | None:
+        path = self._folder / "rows" / f"{target}-{precision}.json"
+        return Row.model_validate(read_json(path)) if path.exists() else None
+
+    def _dead(self, target: str, precision: str, code: int) -> Row:
+        """A process that ended without a row: killed by a signal, or failed while importing."""
+        lines = [line for line in self.log(target).splitlines() if line.strip()]
+        last = lines[-1][:300] if lines else "it printed nothing"
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        return Row(
+            target=target,
+            precision=precision,
+            status="crashed",
+            error_id="CONVERTER-CRASHED",
+            reason=f"The {target} converter {how}: {last}",
+            remedy="Check the versions with: deploy doctor",
+        )
