@@ -20,7 +20,7 @@ def parse_duration(text: str) -> int:
     return value
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg]
     """A click type that gives integer nanoseconds."""
 
     name = "duration"

@@ -6,26 +6,22 @@ from time import perf_counter_ns
 
 from deploy.contracts.plan import WarmUp
 from deploy.contracts.run import WarmUpResult
+from deploy.statistics.steady import SteadyDetector
 from device_bench.harness.feed import Feed
 from device_bench.harness.loop import quiet_collector
 from device_bench.harness.pipeline import Pipeline
 
 
 def warm_up(pipeline: Pipeline, feed: Feed, rule: WarmUp) -> WarmUpResult:
-    """Run frames until the rule is met or ``rule.max_ns`` has passed; none of them is kept."""
-    fast = slow = 0.0
-    steady = done = 0
+    """Run frames until inference times meet the rule or ``rule.max_ns`` of wall time has passed."""
+    detector = SteadyDetector(rule)
+    observe, timed = detector.observe, pipeline.timed
+    done = 0
     with quiet_collector():
         begin = perf_counter_ns()
         while True:
-            infer = pipeline.timed(feed, done)[2]
-            fast = infer if done == 0 else 0.1 * infer + 0.9 * fast
-            slow = infer if done == 0 else 0.005 * infer + 0.995 * slow
+            over = observe(timed(feed, done)[2])
             done += 1
-            steady = steady + 1 if abs(fast / slow - 1) <= rule.band else 0
             spent = perf_counter_ns() - begin
-            enough = done >= rule.min_iterations and spent >= rule.min_ns
-            if enough and steady >= rule.steady_iterations:
-                return WarmUpResult(iterations=done, duration_ns=spent, steady=True)
-            if spent >= rule.max_ns:
-                return WarmUpResult(iterations=done, duration_ns=spent, steady=False)
+            if over or spent >= rule.max_ns:
+                return WarmUpResult(iterations=done, duration_ns=spent, steady=detector.steady)

@@ -1,0 +1,169 @@
+"""Chart data for the page: plain Plotly traces as JSON; colours and fonts are the page's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_bench.report.rows import verdict_of
+from device_bench.score.model import ClipScore, ComparisonScore, Report, RunScore
+
+POINTS = 1500
+"""Points a line may have; more would only make the page heavy."""
+
+Trace = dict[str, Any]
+
+
+def tradeoff(report: Report) -> list[Trace]:
+    """Accuracy drop, with its interval, against median latency: one point per run with both."""
+    traces: list[Trace] = []
+    for index, score in enumerate(report.runs):
+        found = verdict_of(report, score)
+        if found is None or score.latency is None or score.latency.p50.value is None:
+            continue
+        verdict = found[1].verdict
+        if verdict.drop is None or verdict.low is None or verdict.high is None:
+            continue
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": score.title,
+                "x": [round(score.latency.p50.value, 4)],
+                "y": [verdict.drop],
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [verdict.high - verdict.drop],
+                    "arrayminus": [verdict.drop - verdict.low],
+                },
+                "marker": {"size": 13},
+                "slot": index,
+                "text": [f"{verdict.outcome} · {score.plan.target} {score.plan.precision}"],
+                "hovertemplate": "%{text}<br>%{x:.2f} ms, drop %{y:.4f}<extra>%{fullData.name}</extra>",
+                "budget": verdict.budget,
+            }
+        )
+    return traces
+
+
+def distribution(report: Report) -> list[Trace]:
+    """Share of inferences that took at most so long (ECDF): tails are as visible as medians."""
+    traces: list[Trace] = []
+    for index, score in enumerate(report.runs):
+        if score.latency is None:
+            continue
+        ordered = np.sort(score.latency.infer_ms)
+        picked = _spread(len(ordered))
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": score.title,
+                "x": _numbers(ordered[picked]),
+                "y": _numbers((picked + 1) / len(ordered) * 100),
+                "line": {"width": 2, "shape": "hv"},
+                "slot": index,
+                "hovertemplate": "%{y:.1f} % within %{x:.3f} ms<extra>%{fullData.name}</extra>",
+            }
+        )
+    return traces
+
+
+def timeline(report: Report) -> list[Trace]:
+    """Inference time over the run: a band from the 10th to the 90th percentile around the median."""
+    traces: list[Trace] = []
+    for index, score in enumerate(report.runs):
+        if score.latency is None:
+            continue
+        at, low, middle, high = _bins(score.latency.t_s, score.latency.infer_ms)
+        common = {"type": "scatter", "mode": "lines", "slot": index, "legendgroup": str(index)}
+        band = {**common, "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+        traces += [
+            {**band, "x": at, "y": low},
+            {**band, "x": at, "y": high, "fill": "tonexty", "band": True},
+            {
+                **common,
+                "name": score.title,
+                "x": at,
+                "y": middle,
+                "line": {"width": 2},
+                "hovertemplate": "%{x:.1f} s: %{y:.3f} ms<extra>%{fullData.name}</extra>",
+            },
+        ]
+    return traces
+
+
+def jitter(members: list[tuple[int, RunScore, ClipScore]]) -> list[Trace]:
+    """Flips per frame of one clip: every artifact, with reference and truth of the first that has them."""
+    traces: list[Trace] = []
+    for who, dash in (("truth", "dot"), ("reference", "dash")):
+        track = next((clip.flip_tracks[who] for _, _, clip in members if who in clip.flip_tracks), None)
+        if track is not None:
+            traces.append(_track(who, track, {"width": 2, "dash": dash}, who))
+    for index, score, clip in members:
+        if "artifact" in clip.flip_tracks:
+            traces.append(_track(score.title, clip.flip_tracks["artifact"], {"width": 2}, index))
+    return traces
+
+
+def ratios(score: ComparisonScore) -> list[Trace]:
+    """Histogram of pair ratios, the outer 1 % clipped out of view (the figures keep them)."""
+    low, high = np.percentile(score.ratios, [0.5, 99.5])
+    inside = score.ratios[(score.ratios >= low) & (score.ratios <= high)]
+    counts, edges = np.histogram(inside, bins=60)
+    return [
+        {
+            "type": "bar",
+            "x": _numbers((edges[1:] + edges[:-1]) / 2),
+            "y": counts.tolist(),
+            "name": score.title,
+            "slot": 0,
+            "hovertemplate": "ratio %{x:.3f}: %{y} pairs<extra></extra>",
+        }
+    ]
+
+
+def _track(name: str, values: NDArray[np.float64], line: dict[str, Any], slot: int | str) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": list(range(1, len(values) + 1)),
+        "y": _numbers(values),
+        "line": line,
+        "slot": slot,
+        "hovertemplate": "frame %{x}: %{y:.4f}<extra>%{fullData.name}</extra>",
+    }
+
+
+def _bins(
+    t_s: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    """At most 200 equal time bins with their 10th, 50th and 90th percentiles; empty bins are left out."""
+    bins = int(np.clip(len(values) // 10, 1, 200))
+    edges = np.linspace(t_s[0], t_s[-1], bins + 1)
+    cuts = np.searchsorted(t_s, edges[1:-1])
+    columns: tuple[list[Any], list[Any], list[Any], list[Any]] = ([], [], [], [])
+    for start, stop in zip([0, *cuts], [*cuts, len(values)], strict=True):
+        if stop > start:
+            row = [float(t_s[start:stop].mean()), *np.percentile(values[start:stop], [10, 50, 90])]
+            for column, value in zip(columns, row, strict=True):
+                column.append(round(float(value), 5))
+    return columns
+
+
+def _spread(count: int) -> NDArray[np.int64]:
+    """Indices of at most POINTS ranks; half of them in the upper tenth, where tails live."""
+    if count <= POINTS:
+        return np.arange(count)
+    body = np.linspace(0, count * 0.9, POINTS // 2, dtype=np.int64)
+    tail = np.linspace(count * 0.9, count - 1, POINTS // 2, dtype=np.int64)
+    return np.unique(np.concatenate([body, tail]))
+
+
+def _numbers(values: NDArray[Any]) -> list[float | None]:
+    """JSON numbers of six digits; NaN becomes a gap."""
+    return [None if not np.isfinite(value) else float(f"{value:.6g}") for value in values]

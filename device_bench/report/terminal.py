@@ -1,0 +1,149 @@
+"""Results on the terminal, and as one JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deploy import console
+from device_bench.comparison import Comparison
+from device_bench.report.rows import (
+    ACCURACY_COLUMNS,
+    CLIP_COLUMNS,
+    PAIR_COLUMNS,
+    RUN_COLUMNS,
+    accuracy_cells,
+    clip_cells,
+    pair_cells,
+    reasons,
+    run_cells,
+)
+from device_bench.score.model import ClipScore, ComparisonScore, LatencyScore, Report, RunScore
+
+if TYPE_CHECKING:
+    from device_bench.session import Outcome
+
+
+def show_report(report: Report) -> None:
+    """Every table that has rows, then the reasons of what is unknown; JSON under --json."""
+    if report.runs:
+        console.table("Runs", RUN_COLUMNS, [run_cells(report, score) for score in report.runs])
+    clips = [clip_cells(score, clip) for score in report.runs for clip in score.clips]
+    if clips:
+        console.table(
+            "Mask jitter (share of boundary pixels that flip; read it beside J&F)", CLIP_COLUMNS, clips
+        )
+    if report.comparisons:
+        console.table("Interleaved", PAIR_COLUMNS, [pair_cells(score) for score in report.comparisons])
+    for path, accuracy in report.accuracy:
+        rows = [cells for row in accuracy.rows for cells in accuracy_cells(row)]
+        console.table(f"Accuracy on {accuracy.data.path} ({path})", ACCURACY_COLUMNS, rows)
+    if report.broken:
+        rows = [[str(row.path), row.error, row.summary] for row in report.broken]
+        console.table("Unreadable", ["path", "error", "what is wrong"], rows)
+    for line in reasons(report):
+        console.say(f"· {line}")
+    console.emit(to_json(report))
+
+
+def show_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """The table after a bench: a row for every artifact, measured or not."""
+    from device_bench.score.runs import score_run
+
+    scores = [score_run(outcome.folder, 0) for outcome in outcomes if outcome.folder is not None]
+    report = Report(runs=tuple(scores))
+    if scores:
+        console.table("Runs", RUN_COLUMNS, [run_cells(report, score) for score in scores])
+    problems = [outcome for outcome in outcomes if outcome.problem is not None]
+    for outcome in problems:
+        if outcome.problem is not None:
+            console.note(f"{outcome.source}: {outcome.problem.error_id}: {outcome.problem.summary}")
+            console.note(f"  → {outcome.problem.remedy}")
+    for score in scores:
+        if score.run.failure is not None:
+            console.note(f"{score.title}: {score.run.failure.id}: {score.run.failure.summary}")
+    refused = [
+        {"artifact": str(outcome.source), **outcome.problem.to_dict()}
+        for outcome in problems
+        if outcome.problem is not None
+    ]
+    console.emit({**to_json(report), "refused": refused})
+
+
+def show_comparison(comparison: Comparison, folder: Path) -> None:
+    """The table after an interleaved bench."""
+    from device_bench.score.pairs import score_comparison
+
+    score = score_comparison(comparison, folder, comparison.seed)
+    console.table("Interleaved", PAIR_COLUMNS, [pair_cells(score)])
+    console.say(f"Raw pairs: {folder}")
+    console.emit(to_json(Report(comparisons=(score,))))
+
+
+_CLIP_FIGURES = ("j", "f", "jf", "j_reference", "excess", "excess_acceleration", "lag")
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """Figures with intervals and reasons; raw samples stay in the results folders."""
+    return {
+        "runs": [_run(report, score) for score in report.runs],
+        "comparisons": [_pairs(score) for score in report.comparisons],
+        "accuracy": [accuracy.to_json() for _, accuracy in report.accuracy],
+        "broken": [
+            {"path": str(row.path), "error": row.error, "summary": row.summary} for row in report.broken
+        ],
+    }
+
+
+def _run(report: Report, score: RunScore) -> dict[str, Any]:
+    run = score.run
+    return {
+        "folder": str(score.folder),
+        "title": score.title,
+        "taints": list(score.taints),
+        "status": run.status,
+        "failure": run.failure.to_json() if run.failure else None,
+        "target": score.plan.target,
+        "precision": score.plan.precision,
+        "model_sha256": score.plan.model_sha256,
+        "load_ns": run.load_ns.to_json(),
+        "first_inference_ns": run.first_inference_ns.to_json(),
+        "peak_memory_bytes": run.peak_memory_bytes.to_json(),
+        "memory_kind": run.memory_kind,
+        "energy_uj": run.energy_uj.to_json(),
+        "steady": run.warm_up.steady if run.warm_up else None,
+        "latency_ms": _latency(score.latency) if score.latency else None,
+        "clips": [_clip(clip) for clip in score.clips],
+        "clips_reason": score.clips_reason,
+    }
+
+
+def _latency(score: LatencyScore) -> dict[str, Any]:
+    names = ("p50", "p90", "p99", "pre", "post", "frame", "fps", "wall_over_cpu")
+    return {"samples": score.samples, **{name: getattr(score, name).to_json() for name in names}}
+
+
+def _clip(clip: ClipScore) -> dict[str, Any]:
+    return {
+        "sequence": clip.sequence,
+        "frames": clip.frames,
+        **{name: getattr(clip, name).to_json() for name in _CLIP_FIGURES},
+        "flip_rate": {who: figure.to_json() for who, figure in clip.flips.items()},
+        "boundary_acceleration_px": {who: figure.to_json() for who, figure in clip.acceleration.items()},
+    }
+
+
+def _pairs(score: ComparisonScore) -> dict[str, Any]:
+    return {
+        "folder": str(score.folder),
+        "title": score.title,
+        "a": score.comparison.a.to_json(),
+        "b": score.comparison.b.to_json(),
+        "taints": list(score.comparison.taints),
+        "ratio": score.ratio.to_json(),
+        "cpu_ratio": score.cpu_ratio.to_json(),
+        "a_ms": score.a_ms.to_json(),
+        "b_ms": score.b_ms.to_json(),
+        "pairs": len(score.ratios),
+    }

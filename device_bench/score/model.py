@@ -1,0 +1,128 @@
+"""What a read result looks like: a run with its figures, a comparison, or a folder that is broken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.contracts.accuracy import AccuracyReport
+from deploy.contracts.artifact import Artifact
+from deploy.contracts.plan import BenchPlan
+from deploy.contracts.run import DeviceRun
+from device_bench.comparison import Comparison
+from device_bench.figures import Figure
+
+Track = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LatencyScore:
+    """Figures of the timed samples, in milliseconds, and the samples themselves.
+
+    ``p50``, ``p90``, ``p99`` are of the inference alone; ``frame`` is the median of preprocess, inference and
+    decode together; ``fps`` is frames per second of that whole. ``infer_ms`` and ``t_s``: float64 (N,).
+    """
+
+    samples: int
+    p50: Figure
+    p90: Figure
+    p99: Figure
+    pre: Figure
+    post: Figure
+    frame: Figure
+    fps: Figure
+    wall_over_cpu: Figure
+    infer_ms: Track
+    t_s: Track
+
+
+@dataclass(frozen=True)
+class ClipScore:
+    """Quality and steadiness of one clip's masks; always read jitter beside J&F.
+
+    ``flips`` and ``acceleration`` (px at 1080p) hold a figure for each of artifact, reference and truth;
+    ``excess`` figures are artifact minus reference; ``lag`` is in frames. ``flip_tracks``: the flip rate of
+    every pair of frames, float64 (T - 1,).
+    """
+
+    sequence: str
+    frames: int
+    j: Figure
+    f: Figure
+    jf: Figure
+    j_reference: Figure
+    flips: dict[str, Figure]
+    acceleration: dict[str, Figure]
+    excess: Figure
+    excess_acceleration: Figure
+    lag: Figure
+    flip_tracks: dict[str, Track] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RunScore:
+    """One results folder, scored. A figure that could not be had carries its reason."""
+
+    folder: Path
+    plan: BenchPlan
+    run: DeviceRun
+    artifact: Artifact | None
+    taints: tuple[str, ...]
+    latency: LatencyScore | None
+    clips: tuple[ClipScore, ...]
+    clips_reason: str | None
+
+    @property
+    def name(self) -> str:
+        """The folder's name, for people."""
+        return self.folder.name
+
+    def mask_files(self, sequence: str) -> tuple[str, ...]:
+        """Masks of a clip in frame order, relative to the folder (and to its reference folder)."""
+        found = (clip.mask_files for clip in self.run.clips if clip.sequence == sequence)
+        return next(found, ())
+
+    @property
+    def title(self) -> str:
+        """The name with its taints in front: the only form in which a run is printed."""
+        return " ".join([*self.taints, self.name])
+
+
+@dataclass(frozen=True)
+class ComparisonScore:
+    """An interleaved A/B, scored: ``ratio`` is the median over pairs of B's time over A's."""
+
+    folder: Path
+    comparison: Comparison
+    ratio: Figure
+    cpu_ratio: Figure
+    a_ms: Figure
+    b_ms: Figure
+    ratios: Track = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """The name with its taints in front."""
+        return " ".join([*self.comparison.taints, self.folder.name])
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A folder or file that could not be read; a row, not a traceback."""
+
+    path: Path
+    error: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was found, in the order it was named."""
+
+    runs: tuple[RunScore, ...] = ()
+    comparisons: tuple[ComparisonScore, ...] = ()
+    accuracy: tuple[tuple[Path, AccuracyReport], ...] = ()
+    broken: tuple[Broken, ...] = ()
