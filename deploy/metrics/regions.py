@@ -146,7 +146,7 @@ def _within(points: NDArray[np.uint8], target: NDArray[np.uint8], radius: int) -
     if left * side**2 > _WINDOW_BUDGET * points.size:
         return count + _within_by_distance(rows, columns, target, radius)
     windows = np.lib.stride_tricks.sliding_window_view(framed, (side, side))
-    return count + int(np.count_nonzero((windows[rows, columns] & _disk(radius)).any(axis=(1, 2))))
+    return count + int(np.count_nonzero((windows[rows, columns] & disk(radius)).any(axis=(1, 2))))
 
 
 def _in_square(
@@ -175,7 +175,7 @@ def _within_by_distance(
 
 
 @functools.cache
-def _disk(radius: int) -> NDArray[np.uint8]:
+def disk(radius: int) -> NDArray[np.uint8]:
     """All offsets at most ``radius`` away, uint8 (2r + 1, 2r + 1)."""
     steps = np.arange(-radius, radius + 1)
     return (steps[:, None] ** 2 + steps[None, :] ** 2 <= radius**2).astype(np.uint8)
