@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 from deploy.contracts.checkpoint import Checkpoint
 from deploy.errors import DeployError
 from deploy.store import sha256_bytes, sha256_file, write_atomic
+from training.run_files import CHECKPOINT, CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-CHECKPOINT = "checkpoint.json"
-WEIGHTS = "weights.safetensors"
 
 
 def save_checkpoint(folder: Path, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Checkpoint:
@@ -43,7 +41,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """
     document = folder / CHECKPOINT
     if not document.is_file():
-        if (folder / "config.json").is_file():
+        if (folder / CONFIG).is_file():
             raise DeployError(
                 "RUN-UNFINISHED",
                 f"{folder} holds a training run that has not finished.",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from deploy import console
 from deploy.errors import DeployError
-from training.checkpoints import CHECKPOINT, read_checkpoint, save_checkpoint
+from training.checkpoints import read_checkpoint, save_checkpoint
+from training.run_files import CHECKPOINT, CONFIG, DATA, RESUME
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from deploy.contracts.checkpoint import Checkpoint
 
-CONFIG = "config.json"
 GENERATED = "generated"
 _EPOCHS_GENERATED, _EPOCHS_FOLDER = 6, 60
 
@@ -53,6 +53,7 @@ def train(task: str, out: Path, asked: Mapping[str, Any] | None = None, *, resum
     with only_trainer(out):
         settings = _settings(task, out, given)
         if (out / CHECKPOINT).is_file():
+            (out / RESUME).unlink(missing_ok=True)  # a kill between the last two writes leaves it
             console.note(f"{out} is already finished.")
             return Finished(out, read_checkpoint(out), 0)
         return _train(settings, out)
@@ -71,12 +72,11 @@ def _train(settings: TrainSettings, out: Path) -> Finished:
     from deploy.toolchain import versions
     from training.engine.determinism import deterministic
     from training.engine.loop import Trainer
-    from training.engine.resume import RESUME
     from training.tasks import TASKS
 
     with deterministic(settings.threads):
         task = TASKS.open(settings.task)(settings)
-        _pin_data(out, task.data_sha256, settings.data)
+        _pin(out, settings, task.data_sha256)
         trainer = Trainer(task, settings, out)
         trainer.run()
     best = trainer.history[trainer.stopping.best_epoch]
@@ -91,7 +91,7 @@ def _train(settings: TrainSettings, out: Path) -> Finished:
         "seed": settings.seed,
         "step": best["step"],
         "epoch": best["epoch"],
-        "metrics": {key: value for key, value in best.items() if key not in ("step", "epoch")},
+        "metrics": {key: best[key] for key in sorted(best.keys() - {"step", "epoch"})},
         "toolchain": versions("torch", "timm", "numpy", "opencv-python-headless"),
     }
     checkpoint = save_checkpoint(out, trainer.best, facts)
@@ -132,21 +132,19 @@ def _settings(task: str, out: Path, given: dict[str, Any]) -> TrainSettings:
         return settings
     given.setdefault("data", GENERATED)
     given.setdefault("epochs", _EPOCHS_GENERATED if given["data"] == GENERATED else _EPOCHS_FOLDER)
-    settings = TrainSettings(task=task, **given)
-    settings.save(path)
-    return settings
+    return TrainSettings(task=task, **given)
 
 
-def _pin_data(out: Path, sha256: str, data: str) -> None:
-    """Write down what was trained on, and refuse to go on with anything else."""
+def _pin(out: Path, settings: TrainSettings, data_sha256: str) -> None:
+    """Write down what is trained on and how, once both are known to be usable; refuse other data later."""
     from deploy.store import write_atomic
 
-    path = out / "data.sha256"
-    if not path.is_file():
-        write_atomic(path, f"{sha256}\n")
-    elif path.read_text().strip() != sha256:
+    if not (out / CONFIG).is_file():
+        write_atomic(out / DATA, f"{data_sha256}\n")
+        settings.save(out / CONFIG)
+    elif (out / DATA).read_text().strip() != data_sha256:
         raise DeployError(
             "DATA-CHANGED",
-            f"The data in {data} is not what {out} was started with.",
+            f"The data in {settings.data} is not what {out} was started with.",
             "Put the data back as it was, or train to another --out.",
         )

@@ -26,10 +26,10 @@ from training.engine.resume import (
 from training.engine.sampling import batch_indices, step_generator, steps_per_epoch
 from training.engine.schedule import learning_rate
 from training.models import MODELS
+from training.run_files import METRICS
 from training.settings import TrainSettings
 from training.tasks.protocol import Task
 
-METRICS = "metrics.jsonl"
 _SAVE_EVERY_S = 30.0
 """Seconds between saves inside a long epoch; when a save happens never changes the result."""
 

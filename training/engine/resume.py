@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from deploy.errors import DeployError
 from deploy.store import write_atomic
-
-RESUME = "resume.safetensors"
+from training.run_files import RESUME
 
 
 @dataclass
