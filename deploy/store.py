@@ -126,11 +126,26 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
+def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A hidden working folder below ``parent``, gone when the block ends, however it ends.
+
+    After a kill it stays behind as ``.name.PID.*.part``; the next call for the same name sweeps it away.
+    """
+    with disk_errors(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        _sweep(parent, name)
+        work = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}.{os.getpid()}.", suffix=".part"))
+        os.chmod(work, 0o777 & ~_umask())
+    try:
+        with disk_errors(parent):
+            yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
 def new_folder(final: Path, *, replace: bool = False) -> Iterator[Path]:
     """Build a folder out of sight and move it into place only when the block ends without an error.
-
-    An exception, Ctrl-C or kill leaves nothing at ``final`` (a kill may leave a hidden ``.part``, which
-    the next call for the same name sweeps away).
 
     Args:
         final: where the folder appears.
@@ -140,19 +155,9 @@ def new_folder(final: Path, *, replace: bool = False) -> Iterator[Path]:
         raise DeployError(
             "OUTPUT-EXISTS", f"{final} is already there.", "Name another place with --out, or remove it."
         )
-    with disk_errors(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(final)
-        work = Path(
-            tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.{os.getpid()}.", suffix=".part")
-        )
-        os.chmod(work, 0o777 & ~_umask())
-    try:
-        with disk_errors(final):
-            yield work
-            _swap(work, final)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with scratch_folder(final.parent, final.name) as work:
+        yield work
+        _swap(work, final)
 
 
 def _swap(work: Path, final: Path) -> None:
@@ -171,10 +176,10 @@ def _swap(work: Path, final: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _sweep(final: Path) -> None:
-    """Remove parts of ``final`` left by processes that are no longer alive."""
-    for part in final.parent.glob(f".{final.name}.*.part"):
-        owner = part.name.removeprefix(f".{final.name}.").split(".")[0]
+def _sweep(parent: Path, name: str) -> None:
+    """Remove scratch folders of ``name`` left by processes that are no longer alive."""
+    for part in parent.glob(f".{name}.*.part"):
+        owner = part.name.removeprefix(f".{name}.").split(".")[0]
         if owner.isdigit() and not _alive(int(owner)):
             shutil.rmtree(part, ignore_errors=True)
 
