@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -106,6 +107,9 @@ def _small_gray(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.u
     return np.asarray(cv2.resize(gray, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
+@functools.cache
 def _grid(height: int, width: int) -> NDArray[np.float32]:
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return np.stack([x, y], axis=-1)
+    grid = np.stack([x, y], axis=-1)
+    grid.flags.writeable = False
+    return grid

@@ -95,7 +95,7 @@ def boundary_acceleration(
 
         a_t = d_{t+1} - 2 d_t + d_{t-1}
 
-    A contour that moves evenly has none, one that trembles by s pixels has up to 4 s. Distances are cut
+    A contour that moves evenly has none, one that steps to and fro by s pixels has 2 s. Distances are cut
     at ``FARTHEST``, so a frame without a mask is a jump of that size for its neighbours; the frame itself has
     no contour and is NaN.
     """
@@ -124,10 +124,14 @@ def moments(masks: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.f
     areas = np.zeros(len(masks))
     centres = np.full((len(masks), 2), np.nan)
     for index, mask in enumerate(masks):
-        found = cv2.moments(np.ascontiguousarray(mask).view(np.uint8), True)
-        areas[index] = found["m00"]
-        if found["m00"] > 0:
-            centres[index] = found["m10"] / found["m00"], found["m01"] / found["m00"]
+        picture = np.ascontiguousarray(mask).view(np.uint8)
+        columns, rows = (
+            np.asarray(cv2.reduce(picture, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S), np.float64).ravel()
+            for axis in (0, 1)
+        )
+        areas[index] = area = columns.sum()
+        if area > 0:
+            centres[index] = (columns @ np.arange(len(columns))) / area, (rows @ np.arange(len(rows))) / area
     return areas, centres
 
 

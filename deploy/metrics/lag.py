@@ -26,15 +26,16 @@ def lag_frames(masks: NDArray[np.bool_], truth: NDArray[np.bool_], most: int = 5
 
     Returns:
         The lag, or ``None`` where it cannot be located: nothing moves, masks are missing, no shift correlates
-        by 0.8 (masks that lose the object), or the best one is the last that was looked at.
+        by 0.8 (masks that lose the object), or the best ones reach to the last that was looked at.
     """
     ours, theirs = _signals(masks), _signals(truth)
-    best, found = _WEAKEST - _TIE, None
-    for shift in sorted(range(-most, most + 1), key=lambda k: (abs(k), k)):
-        value = _correlation(ours, theirs, shift)
-        if value is not None and value > best + _TIE:
-            best, found = value, shift
-    return None if found is not None and abs(found) == most else found
+    values = {k: _correlation(ours, theirs, k) for k in range(-most, most + 1)}
+    best = max((v for v in values.values() if v is not None), default=0.0)
+    if best < _WEAKEST:
+        return None
+    equal = [k for k, v in values.items() if v is not None and v >= best - _TIE]
+    nearest = min(equal, key=abs)
+    return None if nearest != 0 and most in map(abs, equal) else nearest
 
 
 def _signals(masks: NDArray[np.bool_]) -> NDArray[np.float64]:

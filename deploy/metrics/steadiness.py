@@ -20,6 +20,9 @@ Yardstick = Literal["truth", "reference"]
 """What masks are judged by: true masks, or the fp32 reference's where there is no truth."""
 
 
+LAG = "lag frames"
+
+
 @dataclass(frozen=True)
 class Excess:
     """Mean of jitter minus the yardstick's jitter, paired by frame, and its moving-block interval."""
@@ -78,7 +81,7 @@ class GuardedJitter:
             "temporal IoU": self.temporal_iou,
             "centroid px": self.centroid_px,
             "area share": self.area_share,
-            "lag frames": self.lag,
+            LAG: self.lag,
         }
 
     def __str__(self) -> str:
@@ -108,7 +111,8 @@ def judge_steadiness(
     if masks.shape != yardstick.shape or len(masks) < 2:
         raise ValueError(f"masks {masks.shape} and yardstick {yardstick.shape} must be 2 or more same frames")
     quality = np.array([region_and_boundary(m, y) for m, y in zip(masks, yardstick, strict=True)])
-    own, other = jitter_series(masks, flow), jitter_series(yardstick, flow)
+    own = jitter_series(masks, flow)
+    other = own if masks is yardstick else jitter_series(yardstick, flow)
     region, boundary = quality.mean(axis=0)
     return GuardedJitter(
         against=against,
@@ -152,11 +156,13 @@ def ranked(rows: Mapping[str, GuardedJitter]) -> list[str]:
 
 
 def mean_figures(rows: Iterable[GuardedJitter]) -> dict[str, float | None]:
-    """Mean of every figure over clips, quality first; a figure that one clip lacks is averaged without it."""
+    """Mean of every figure over clips, quality first; a clip that lacks one is left out of its mean.
+
+    A mean lag would mean nothing: it is not among them.
+    """
     tables = [row.figures() for row in rows]
-    return (
-        {name: _mean(np.array([t[name] for t in tables], np.float64)) for name in tables[0]} if tables else {}
-    )
+    names = [name for name in tables[0] if name != LAG] if tables else []
+    return {name: _mean(np.array([table[name] for table in tables], np.float64)) for name in names}
 
 
 def _steady(jf: NDArray[np.float64], own: JitterSeries, other: JitterSeries) -> float:

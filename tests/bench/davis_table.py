@@ -63,9 +63,9 @@ def markdown(table: Mapping[str, Mapping[str, GuardedJitter]]) -> str:
 def _line(sequence: str, name: str, figures: Mapping[str, float | None]) -> str:
     cells = []
     for column in COLUMNS:
-        value = figures[column]
+        value = figures.get(column)
         digits = 0 if isinstance(value, int) else 1 if "px" in column else 3
-        cells.append("-" if value is None else f"{value:.{digits}f}")
+        cells.append("-" if value is None else f"{round(value, digits) + 0:.{digits}f}")
     return f"| {sequence} | {name} | {' | '.join(cells)} |"
 
 

@@ -1,4 +1,4 @@
-"""Jitter is zero where nothing shakes, grows with shaking, follows motion, and never comes without quality."""
+"""Jitter is zero where nothing shakes, grows with shaking, and never comes without quality."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_even_motion_has_no_acceleration_and_trembling_has() -> None:
     assert boundary_acceleration(trembling)[0].mean() > 2 * boundary_acceleration(even)[0].mean()
 
 
-def test_a_trembling_straight_edge_accelerates_by_four_times_its_amplitude() -> None:
+def test_a_trembling_straight_edge_accelerates_by_twice_its_step() -> None:
     edge = np.zeros((FRAMES, 1080, 40), np.bool_)
     for t in range(FRAMES):
         edge[t, :, : 20 + (t % 2) * 3] = True
