@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter_ns
@@ -45,8 +46,18 @@ class Side:
     feed: Feed
 
 
-def interleave(a: Side, b: Side, duration_ns: int, max_pairs: int | None = None) -> Pairs:
-    """Alternate A,B and B,A until ``duration_ns`` has passed or ``max_pairs`` are done; at least one pair."""
+def interleave(
+    a: Side,
+    b: Side,
+    duration_ns: int,
+    max_pairs: int | None = None,
+    told: Callable[[str, float, float], None] = lambda *_: None,
+) -> Pairs:
+    """Alternate A,B and B,A until ``duration_ns`` has passed or ``max_pairs`` are done; at least one pair.
+
+    Args:
+        told: called about twice a second, between pairs, with how far it is.
+    """
     pairs = Pairs()
     sides = ((a, pairs.a_wall_ns, pairs.a_cpu_ns), (b, pairs.b_wall_ns, pairs.b_cpu_ns))
     orders = (sides, sides[::-1])
@@ -56,7 +67,7 @@ def interleave(a: Side, b: Side, duration_ns: int, max_pairs: int | None = None)
     done = 0
     with quiet_collector():
         begin = perf_counter_ns()
-        told = begin
+        last = begin
         while True:
             for side, wall, cpu in orders[done & 1]:
                 times = side.pipeline.timed(side.feed, done)
@@ -66,9 +77,9 @@ def interleave(a: Side, b: Side, duration_ns: int, max_pairs: int | None = None)
             now = perf_counter_ns()
             if now - begin >= duration_ns or done == max_pairs:
                 return pairs
-            if now - told > REPORT_NS:
-                report("interleaved", now - begin, duration_ns)
-                told = now
+            if now - last > REPORT_NS:
+                told("interleaved", now - begin, duration_ns)
+                last = now
 
 
 def open_side(plan_folder: Path) -> tuple[BenchPlan, Side]:
@@ -89,7 +100,7 @@ def main(argv: list[str]) -> int:
     try:
         plan, a = open_side(Path(argv[0]))
         _, b = open_side(Path(argv[1]))
-        pairs = interleave(a, b, plan.duration_ns, plan.max_iterations)
+        pairs = interleave(a, b, plan.duration_ns, plan.max_iterations, report)
     except DeployError as error:
         write_json(out, error.to_dict())
         return 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.contracts.accuracy import AccuracyReport, AccuracyRow, DropInterval
 from deploy.contracts.verdict import Verdict
 from device_bench.figures import Figure, digits_for
-from device_bench.report.rows import mean_figure, verdict_of, verdict_text
+from device_bench.report.rows import mean_figure, verdict_of
 from device_bench.score.model import ComparisonScore, Report, RunScore
 
 
@@ -100,10 +100,11 @@ def verdict_cell(verdict: Verdict | None) -> VerdictCell:
     """A chip; UNKNOWN when no accuracy.json names the model."""
     if verdict is None:
         return VerdictCell("UNKNOWN", "unknown", "no accuracy.json for this model")
-    detail = verdict.reason
+    detail = f"needs {verdict.samples_needed} samples" if verdict.samples_needed else verdict.reason
     if verdict.drop is not None and verdict.low is not None and verdict.high is not None:
-        detail = f"drop {verdict.drop:+.4f} [{verdict.low:+.4f}, {verdict.high:+.4f}]"
-    return VerdictCell(verdict_text(verdict), verdict.outcome.lower(), detail)
+        needs = f", needs {verdict.samples_needed} samples" if verdict.samples_needed else ""
+        detail = f"drop {verdict.drop:+.4f} [{verdict.low:+.4f}, {verdict.high:+.4f}]{needs}"
+    return VerdictCell(verdict.outcome, verdict.outcome.lower(), detail)
 
 
 def tiles(report: Report) -> list[Tile]:

@@ -82,5 +82,5 @@ def _strips(clip: Clip, members: list[Member]) -> list[Strip]:
             break
     for _, score, _ in members:
         names = score.mask_files(clip.sequence)
-        strips.append(mask_strip(score.title, score.folder, clip, score.folder, names))
+        strips.append(mask_strip(score.name, score.folder, clip, score.folder, names, score.taints))
     return strips

@@ -36,7 +36,7 @@
     return {
       title: { text, font: { color: css("--soft"), size: 12.5 }, standoff: 10 }, type: log ? "log" : "linear",
       gridcolor: css("--grid"), zerolinecolor: css("--line"), linecolor: css("--line"), automargin: true,
-      tickfont: { color: css("--soft"), size: 11.5 }, ...(log ? { dtick: "D2" } : narrow ? { nticks: 5 } : {}),
+      tickfont: { color: css("--soft"), size: 11.5 }, ...(log ? { dtick: narrow ? 1 : "D2", minor: { dtick: "D1", showgrid: true, gridcolor: css("--grid") } } : narrow ? { nticks: 5 } : {}),
     };
   }
 

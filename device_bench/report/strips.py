@@ -27,6 +27,7 @@ class Strip:
 
     label: str
     pictures: tuple[str | None, ...]
+    taints: tuple[str, ...] = ()
 
 
 def frame_indices(clip: Clip, columns: int = COLUMNS) -> list[int]:
@@ -43,11 +44,19 @@ def truth_strip(folder: Path, clip: Clip) -> Strip | None:
     return Strip("truth", _pictures(folder, clip, names, [None] * len(names), folder))
 
 
-def mask_strip(label: str, folder: Path, clip: Clip, masks: Path, names: tuple[str, ...]) -> Strip:
+def mask_strip(
+    label: str,
+    folder: Path,
+    clip: Clip,
+    masks: Path,
+    names: tuple[str, ...],
+    taints: tuple[str, ...] = (),
+) -> Strip:
     """Masks below ``masks``; pixels that differ from the truth (if known) are red."""
     indices = frame_indices(clip)
     own = [names[index] if index < len(names) else None for index in indices]
-    return Strip(label, _pictures(folder, clip, own, [clip.frames[index].mask for index in indices], masks))
+    truths = [clip.frames[index].mask for index in indices]
+    return Strip(label, _pictures(folder, clip, own, truths, masks), taints)
 
 
 def _pictures(

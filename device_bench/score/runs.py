@@ -39,7 +39,7 @@ def score_run(folder: Path, seed: int) -> RunScore:
         plan=plan,
         run=run,
         artifact=Artifact.load(folder / MANIFEST) if (folder / MANIFEST).exists() else None,
-        taints=tuple(dict.fromkeys((*run.taints, *taints))),
+        taints=tuple(sorted({*run.taints, *taints})),
         latency=latency,
         clips=clips,
         clips_reason=reason,

@@ -1,7 +1,8 @@
-"""What the harness costs, and how far its A/B verdict moves under load: ``python -m tests.bench.bench_harness``."""
+"""What the harness costs, and how far its A/B verdict moves: ``python -m tests.bench.bench_harness``."""
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import subprocess
 import sys
@@ -168,7 +169,7 @@ def _open(scratch: Path, layers: int) -> OnnxRuntime:
     names = ["x", *(f"h{index}" for index in range(1, layers)), "y"]
     nodes = [
         helper.make_node("Conv", [before, "w"], [after], pads=[1, 1, 1, 1])
-        for before, after in zip(names[:-1], names[1:], strict=True)
+        for before, after in itertools.pairwise(names)
     ]
     shape = [1, CHANNELS, SIDE, SIDE]
     graph = helper.make_graph(
