@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.contracts.checkpoint import Checkpoint
 from deploy.errors import DeployError
-from deploy.store import sha256_bytes, sha256_file, write_atomic
+from deploy.store import read_json, sha256_bytes, sha256_file, write_atomic
 from training.run_files import CHECKPOINT, CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             raise DeployError(
                 "RUN-UNFINISHED",
                 f"{folder} holds a training run that has not finished.",
-                f"deploy train binary_masks --out {folder} --resume",
+                f"deploy train {read_json(folder / CONFIG)['task']} --out {folder} --resume",
             )
         raise DeployError(
             "CHECKPOINT-MISSING",

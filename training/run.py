@@ -49,7 +49,7 @@ def train(task: str, out: Path, asked: Mapping[str, Any] | None = None, *, resum
 
     TASKS.check(task)
     given = {key: value for key, value in (asked or {}).items() if value is not None}
-    _refuse_taken(out, resume)
+    _refuse_taken(task, out, resume)
     with only_trainer(out):
         settings = _settings(task, out, given)
         if (out / CHECKPOINT).is_file():
@@ -99,11 +99,11 @@ def _train(settings: TrainSettings, out: Path) -> Finished:
     return Finished(out, checkpoint, len(trainer.history))
 
 
-def _refuse_taken(out: Path, resume: bool) -> None:
+def _refuse_taken(task: str, out: Path, resume: bool) -> None:
     """Never write over a run that nobody asked to go on with."""
     if resume:
         return
-    command = f"deploy train binary_masks --out {out} --resume"
+    command = f"deploy train {task} --out {out} --resume"
     if (out / CHECKPOINT).is_file():
         raise DeployError(
             "OUTPUT-EXISTS", f"{out} holds a finished run.", f"Choose another --out, or keep it: {command}"

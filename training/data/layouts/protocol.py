@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -33,7 +34,12 @@ class Layout(Protocol):
 
 def digest_files(*paths: Path | None) -> Callable[[], str]:
     """A function that hashes the named files' contents together."""
-    return lambda: sha256_bytes("".join(sha256_file(path) for path in paths if path is not None).encode())
+
+    @cache  # validation reads every sample again and again
+    def digest() -> str:
+        return sha256_bytes("".join(sha256_file(path) for path in paths if path is not None).encode())
+
+    return digest
 
 
 def mask_reader(picture: Path, mask: Path | None) -> Callable[[], tuple[NDArray[np.uint8], Truth | None]]:
