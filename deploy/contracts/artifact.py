@@ -110,6 +110,7 @@ class Artifact(Document):
     """``artifact.json``: everything known about one exported file (or about the fp32 reference itself).
 
     ``deployment`` holds what the file demands where it runs: opset, minimum OS, delegate.
+    ``calibration_samples`` are SHA-256 of the calibration pictures' pixels, so that evaluating on one is seen.
     ``target`` ``torch`` with role ``reference`` is the captured fp32 program the others are judged by.
     """
 
@@ -134,6 +135,7 @@ class Artifact(Document):
     parity: Parity
     golden: Golden
     calibration_sha256: str | None = None
+    calibration_samples: tuple[str, ...] = ()
     deployment: dict[str, str]
     toolchain: dict[str, str]
     cache_key: str

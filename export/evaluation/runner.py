@@ -1,0 +1,130 @@
+"""Run one artifact over the samples in a process of its own; a crash becomes a reason, not an end."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from deploy.contracts.artifact import MANIFEST, Artifact
+from deploy.contracts.decode import YoloDecode
+from deploy.decode import DECODERS
+from deploy.errors import DeployError
+from deploy.metrics import METRICS
+from deploy.runtimes import RUNTIMES
+from deploy.vision.preprocess import prepare
+from export.evaluation.compact import Compact, pack
+from export.evaluation.data import DataSource
+
+_EVALUATION_CONFIDENCE = 0.001
+"""mAP integrates over all confidences, so boxes are kept down to here (ultralytics' validator does the same)."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one artifact said about every sample.
+
+    ``observations`` are the metric's records (empty for unlabelled data), ``predictions`` the decoded outputs
+    as an app would get them. ``failure`` says why there are none.
+    """
+
+    observations: list[Any]
+    predictions: list[Compact]
+    failure: str | None = None
+
+
+def measure(folder: Path, data: DataSource, threads: int, told: Callable[[], None]) -> Measured:
+    """Run the artifact in ``folder`` over ``data``.
+
+    Args:
+        told: called after every sample.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(sender, folder, data, threads), daemon=True)
+    process.start()
+    sender.close()
+    observations: list[Any] = []
+    predictions: list[Compact] = []
+    try:
+        while True:
+            kind, payload = receiver.recv()
+            if kind == "end":
+                return Measured(observations, predictions)
+            if kind == "error":
+                raise DeployError.from_dict(payload)
+            if kind == "failure":
+                return Measured([], [], payload)
+            observation, prediction = payload
+            predictions.append(prediction)
+            if observation is not None:
+                observations.append(observation)
+            told()
+    except EOFError:
+        process.join()
+        return Measured([], [], _died(process.exitcode or 0))
+    finally:
+        if process.is_alive():
+            process.kill()
+        process.join()
+        receiver.close()
+
+
+def _died(code: int) -> str:
+    if code < 0:
+        return f"its runtime was killed by {signal.Signals(-code).name}"
+    return f"its runtime ended with code {code}"
+
+
+def _child(sender: Connection, folder: Path, data: DataSource, threads: int) -> None:
+    """The process: known problems travel home as errors, the runtime's own as a failure of this artifact."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
+    try:
+        _run(sender, folder, data, threads)
+    except DeployError as error:
+        kind = "failure" if error.error_id == "MODEL-UNLOADABLE" else "error"
+        sender.send((kind, error.summary if kind == "failure" else error.to_dict()))
+    except Exception as error:
+        sender.send(("failure", f"{type(error).__name__}: {error}"))
+    sender.close()
+
+
+def _run(sender: Connection, folder: Path, data: DataSource, threads: int) -> None:
+    artifact = Artifact.load(folder / MANIFEST)
+    if artifact.preprocess is None:
+        raise DeployError(
+            "NO-PICTURE-INPUT",
+            f"{artifact.name} does not say how a picture becomes its input, so pictures cannot be evaluated.",
+            "Export it again with --preprocess FILE.",
+        )
+    runtime = RUNTIMES.open(artifact.target)(
+        folder / artifact.model_file, artifact.inputs, artifact.outputs, threads
+    )
+    decoder = DECODERS.open(artifact.decode.kind)(artifact.decode, artifact.preprocess)
+    judged = _for_judging(artifact)
+    judge = DECODERS.open(judged.kind)(judged, artifact.preprocess) if judged != artifact.decode else decoder
+    samples = data.open()
+    metric = METRICS.open(artifact.decode.kind).for_decode(judged) if samples.labelled else None  # type: ignore[attr-defined]
+    for index in range(len(samples)):
+        sample = samples.sample(index)
+        tensor, geometry = prepare(sample.image, artifact.preprocess)
+        outputs = runtime.run({artifact.preprocess.input_name: tensor})
+        prediction = decoder.decode(outputs, geometry)
+        observation = None
+        if metric is not None:
+            seen = prediction if judge is decoder else judge.decode(outputs, geometry)
+            observation = metric.observe(seen, sample.truth)
+        sender.send(("sample", (observation, pack(prediction))))
+    sender.send(("end", None))
+
+
+def _for_judging(artifact: Artifact) -> Any:
+    """The decode block for the metric: mAP needs every box, not only the confident ones."""
+    decode = artifact.decode
+    if isinstance(decode, YoloDecode):
+        return decode.model_copy(update={"confidence": _EVALUATION_CONFIDENCE, "multi_label": True})
+    return decode
