@@ -43,7 +43,8 @@ class ClipFlow:
         height, width = self.size
         small = self.flow[index]
         scale = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
-        target = np.asarray(cv2.resize(small, (width, height)), np.float32) * scale + _grid(height, width)
+        target = np.asarray(cv2.resize(small * scale, (width, height)), np.float32)
+        target += _grid(height, width)
         moved = _remap(
             np.ascontiguousarray(mask).view(np.uint8), target, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT
         )

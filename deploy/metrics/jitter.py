@@ -169,5 +169,9 @@ def _signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     inside = np.ascontiguousarray(mask).view(np.uint8)
     within = np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
     outside = np.asarray(cv2.distanceTransform(inside ^ 1, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
-    distance = np.where(mask, 0.5 - within, outside - 0.5) * (HEIGHT / mask.shape[0])
-    return np.asarray(np.clip(distance, -FARTHEST, FARTHEST), np.float32)
+    # outside - 0.5 out there, 0.5 - within in here, where the other one is 0
+    distance = np.subtract(outside, within, out=outside)
+    distance += inside
+    distance -= 0.5
+    distance *= HEIGHT / mask.shape[0]
+    return np.clip(distance, -FARTHEST, FARTHEST, out=distance)

@@ -95,6 +95,7 @@ def judge_steadiness(
     flow: ClipFlow,
     *,
     against: Yardstick,
+    known: JitterSeries | None = None,
     replicates: int = 1000,
     seed: int = 0,
 ) -> GuardedJitter:
@@ -105,21 +106,22 @@ def judge_steadiness(
         yardstick: bool (T, H, W), true masks, or those of the fp32 reference on the same frames.
         flow: of the source video.
         against: which of the two the yardstick is.
+        known: ``jitter_series`` of the yardstick, where it was computed before.
         replicates: bootstrap draws for the excess intervals.
         seed: seed of the draws.
     """
     if masks.shape != yardstick.shape or len(masks) < 2:
         raise ValueError(f"masks {masks.shape} and yardstick {yardstick.shape} must be 2 or more same frames")
     quality = np.array([region_and_boundary(m, y) for m, y in zip(masks, yardstick, strict=True)])
-    own = jitter_series(masks, flow)
-    other = own if masks is yardstick else jitter_series(yardstick, flow)
+    other = jitter_series(yardstick, flow) if known is None else known
+    own = other if masks is yardstick else jitter_series(masks, flow)
     region, boundary = quality.mean(axis=0)
     return GuardedJitter(
         against=against,
         frames=len(masks),
         region=float(region),
         boundary=float(boundary),
-        steady_jf=_steady(quality.mean(axis=1), own, other),
+        steady_jf=steady_jf(quality.mean(axis=1), own.flip_rate, other.flip_rate),
         flip_rate=float(own.flip_rate.mean()),
         excess_flip=excess(own.flip_rate, other.flip_rate, replicates, seed),
         acceleration_px=_mean(own.acceleration),
@@ -150,6 +152,18 @@ def excess(
     return Excess(float(difference.mean()), found.low, found.high)
 
 
+def steady_jf(jf: NDArray[np.float64], own: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Mean over pairs of frames of their J&F times one minus the flips beyond the yardstick's, 0..1.
+
+    Args:
+        jf: (T,), J&F of each frame.
+        own: (T - 1,), flip rates of the masks that are judged.
+        other: (T - 1,), flip rates of the yardstick.
+    """
+    beyond = np.clip(own - other, 0, 1)
+    return float(np.mean((jf[:-1] + jf[1:]) / 2 * (1 - beyond)))
+
+
 def ranked(rows: Mapping[str, GuardedJitter]) -> list[str]:
     """Names from best to worst: by ``steady_jf``, then by J&F. The order every table uses."""
     return sorted(rows, key=lambda name: (-rows[name].steady_jf, -rows[name].jf, name))
@@ -163,12 +177,6 @@ def mean_figures(rows: Iterable[GuardedJitter]) -> dict[str, float | None]:
     tables = [row.figures() for row in rows]
     names = [name for name in tables[0] if name != LAG] if tables else []
     return {name: _mean(np.array([table[name] for table in tables], np.float64)) for name in names}
-
-
-def _steady(jf: NDArray[np.float64], own: JitterSeries, other: JitterSeries) -> float:
-    """Mean over pairs of frames of their J&F times one minus the flips beyond the yardstick's."""
-    beyond = np.clip(own.flip_rate - other.flip_rate, 0, 1)
-    return float(np.mean((jf[:-1] + jf[1:]) / 2 * (1 - beyond)))
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

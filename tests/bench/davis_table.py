@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from deploy.metrics.flow import clip_flow
+from deploy.metrics.jitter import jitter_series
 from deploy.metrics.steadiness import GuardedJitter, judge_steadiness, mean_figures, ranked
 from tests.oracles.real import (
     DAVIS_METHODS,
@@ -37,9 +38,11 @@ def measure(root: Path, sequences: Iterable[str] = DAVIS_SEQUENCES) -> dict[str,
     for sequence in sequences:
         truth = davis_truth(root, sequence)
         flow = clip_flow(davis_frames(root, sequence))
+        known = jitter_series(truth, flow)
         masks = {"truth": truth} | {m: davis_prediction(root, m, sequence) for m in DAVIS_METHODS}
         table[sequence] = {
-            name: judge_steadiness(found, truth, flow, against="truth") for name, found in masks.items()
+            name: judge_steadiness(found, truth, flow, against="truth", known=known)
+            for name, found in masks.items()
         }
     return table
 
