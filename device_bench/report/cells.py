@@ -168,6 +168,7 @@ class PairView:
     score: ComparisonScore
     sentence: str
     ratio: Cell
+    wall_ratio: Cell
     cpu_ratio: Cell
 
 
@@ -181,4 +182,11 @@ def pair_view(index: int, score: ComparisonScore) -> PairView:
             sentence = f"{b} takes {100 * (1 - score.ratio.value):.1f} % less time than {a}"
         elif low > 1:
             sentence = f"{b} takes {100 * (score.ratio.value - 1):.1f} % more time than {a}"
-    return PairView(f"pairs-{index}", score, sentence, cell(score.ratio, 3), cell(score.cpu_ratio, 3))
+    return PairView(
+        f"pairs-{index}",
+        score,
+        sentence,
+        cell(score.ratio, 3),
+        cell(score.wall_ratio, 3),
+        cell(score.cpu_ratio, 3),
+    )

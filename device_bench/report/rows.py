@@ -10,7 +10,7 @@ from device_bench.score.model import ClipScore, ComparisonScore, Report, RunScor
 RUN_COLUMNS = ("run", "accuracy", "p50 ms", "p99 ms", "FPS", "first ms", "peak MB", "J&F", "excess flips")
 CLIP_COLUMNS = ("run", "clip", "J&F", "J vs reference", "flips", "reference", "truth", "excess flips")
 ACCURACY_COLUMNS = ("artifact", "verdict", "metric", "reference", "value", "drop", "agreement", "MB")
-PAIR_COLUMNS = ("comparison", "B over A", "CPU ratio", "A ms", "B ms", "pairs")
+PAIR_COLUMNS = ("comparison", "B over A", "by", "wall ratio", "CPU ratio", "A ms", "B ms", "pairs")
 
 
 def short(figure: Figure, digits: int | None = None) -> str:
@@ -109,6 +109,8 @@ def pair_cells(score: ComparisonScore) -> list[str]:
     return [
         score.title,
         short(score.ratio, 3),
+        f"{score.basis} time",
+        short(score.wall_ratio, 3),
         short(score.cpu_ratio, 3),
         short(score.a_ms),
         short(score.b_ms),
@@ -139,4 +141,5 @@ def reasons(report: Report) -> list[str]:
             if value.reason:
                 found.append(f"{name}: {value.reason}")
         lines += [f"{score.title}: {text}" for text in dict.fromkeys(found)]
+    lines += [f"{pair.title}: {pair.ratio.reason}" for pair in report.comparisons if pair.ratio.reason]
     return lines

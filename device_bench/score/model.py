@@ -93,11 +93,16 @@ class RunScore:
 
 @dataclass(frozen=True)
 class ComparisonScore:
-    """An interleaved A/B, scored: ``ratio`` is the median over pairs of B's time over A's."""
+    """An interleaved A/B, scored: ``ratio`` is the median over pairs of B's time over A's.
+
+    ``basis`` is the clock that ``ratio``, ``ratios``, ``a_ms`` and ``b_ms`` go by.
+    """
 
     folder: Path
     comparison: Comparison
+    basis: str
     ratio: Figure
+    wall_ratio: Figure
     cpu_ratio: Figure
     a_ms: Figure
     b_ms: Figure

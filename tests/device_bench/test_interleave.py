@@ -25,15 +25,23 @@ def test_the_command_keeps_raw_pairs(
     assert counts == {payload["pairs"]}
     assert payload["ratio"]["low"] <= payload["ratio"]["value"] <= payload["ratio"]["high"]
     assert payload["ratio"]["value"] == pytest.approx(1, abs=0.3)
+    assert payload["basis"] in ("wall", "CPU")
 
 
 def test_the_slower_one_is_found_out(artifacts: Path, tmp_path: Path) -> None:
     pair = [str(artifacts / "exact"), str(artifacts / "exact")]
     assert deploy(["bench", *pair, "--interleave", "--duration", "100ms", "--out", str(tmp_path)]) == 0
     comparison = Comparison.load(tmp_path / "exact-vs-exact-desktop" / COMPARISON)
-    slower = comparison.model_copy(update={"b_wall_ns": tuple(2 * t for t in comparison.a_wall_ns)})
-    score = score_comparison(slower, tmp_path, 0)
-    assert score.ratio.value == pytest.approx(2.0)
+    times = tuple(comparison.a_wall_ns)
+    doubled = tuple(2 * time for time in times)
+    changes = {"a_cpu_ns": times, "b_wall_ns": doubled, "b_cpu_ns": doubled}
+    score = score_comparison(comparison.model_copy(update=changes), tmp_path, 0)
+    assert score.basis == "wall" and score.ratio.value == pytest.approx(2.0)
+    busy = {**changes, "a_wall_ns": tuple(5 * time for time in times), "threads": 1}
+    score = score_comparison(comparison.model_copy(update=busy), tmp_path, 0)
+    assert score.basis == "CPU" and score.ratio.value == pytest.approx(2.0)
+    score = score_comparison(comparison.model_copy(update={**busy, "threads": 2}), tmp_path, 0)
+    assert score.ratio.value is None and "busy" in (score.ratio.reason or "")
 
 
 def test_only_two_can_be_compared(
