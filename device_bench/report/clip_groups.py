@@ -53,6 +53,7 @@ def _view(number: int, clip: Clip, members: list[Member]) -> ClipView:
         "x": "frame",
         "y": "flip rate",
         "x_log": False,
+        "legend": True,
     }
     return ClipView(
         name=clip.sequence,

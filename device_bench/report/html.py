@@ -62,19 +62,20 @@ def _plots(report: Report) -> list[dict[str, Any]]:
     """Charts that have data: id, traces and axis titles; page.js adds the looks."""
     found = [
         _plot("tradeoff", charts.tradeoff(report), "median inference, ms", "accuracy drop"),
-        _plot("distribution", charts.distribution(report), "inference, ms", "% of frames"),
-        _plot("timeline", charts.timeline(report), "seconds into the run", "inference, ms"),
+        _plot("distribution", charts.distribution(report), "inference, ms", "% of frames", legend=False),
+        _plot("timeline", charts.timeline(report), "seconds into the run", "inference, ms", legend=False),
     ]
     for index, score in enumerate(report.comparisons):
         found.append(_plot(f"pairs-{index}", charts.ratios(score), "B over A, per pair", "pairs"))
     return [plot for plot in found if plot["traces"]]
 
 
-def _plot(name: str, traces: list[charts.Trace], x: str, y: str) -> dict[str, Any]:
+def _plot(name: str, traces: list[charts.Trace], x: str, y: str, legend: bool = True) -> dict[str, Any]:
     """A chart; times that spread over more than a factor of ten are drawn on a logarithmic axis."""
     values = [value for trace in traces for value in trace["x"] if value] if "ms" in x else []
     x_log = bool(values) and min(values) > 0 and max(values) / min(values) > 10
-    return {"id": name, "traces": traces, "x": f"{x} (log)" if x_log else x, "y": y, "x_log": x_log}
+    label = f"{x} (log)" if x_log else x
+    return {"id": name, "traces": traces, "x": label, "y": y, "x_log": x_log, "legend": legend}
 
 
 def _script_json(payload: Any) -> str:

@@ -42,7 +42,7 @@
 
   function layout(plot, width) {
     const budgets = [...new Set(plot.traces.map((trace) => trace.budget).filter((value) => value !== undefined))];
-    const legend = plot.traces.filter((trace) => trace.showlegend !== false).length > 1;
+    const legend = plot.legend && plot.traces.filter((trace) => trace.showlegend !== false).length > 1;
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", bargap: 0.06,
       font: { family: getComputedStyle(document.body).fontFamily, color: css("--ink"), size: 12.5 },
