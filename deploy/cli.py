@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "List the devices that can be benched, and why others cannot.",
     ),
     "doctor": ("deploy.commands.doctor:command", "Check the installed tools against each other."),
-    "demo": ("export.commands.demo:command", "Run the whole corridor on generated clips."),
+    "demo": ("deploy.commands.demo:command", "Run the whole corridor on generated clips."),
 }
 
 EPILOG = """\b
