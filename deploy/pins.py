@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pin:
-    """``package`` must satisfy ``versions`` whenever ``beside`` is installed (always when that is ``None``)."""
+    """``package`` must satisfy ``versions`` where ``beside`` is installed (always when it is ``None``)."""
 
     package: str
     versions: str

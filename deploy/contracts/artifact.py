@@ -110,7 +110,7 @@ class Artifact(Document):
     """``artifact.json``: everything known about one exported file (or about the fp32 reference itself).
 
     ``deployment`` holds what the file demands where it runs: opset, minimum OS, delegate.
-    ``calibration_samples`` are SHA-256 of the calibration pictures' pixels, so that evaluating on one is seen.
+    ``calibration_samples`` hash the calibration pictures' pixels, so that evaluating on one is noticed.
     ``target`` ``torch`` with role ``reference`` is the captured fp32 program the others are judged by.
     """
 
