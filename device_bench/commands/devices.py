@@ -31,7 +31,7 @@ def command() -> int:
                 row.spec,
                 row.name,
                 "yes" if row.usable else f"no: {row.reason}",
-                row.details.replace("; ", "\n"),
+                row.details,
             ]
             for row in rows
         ],

@@ -9,12 +9,11 @@ from device_bench.report.rows import (
     ACCURACY_COLUMNS,
     CLIP_COLUMNS,
     PAIR_COLUMNS,
-    RUN_COLUMNS,
     accuracy_cells,
     clip_cells,
     pair_cells,
     reasons,
-    run_cells,
+    run_table,
 )
 from device_bench.score.model import Report
 
@@ -23,7 +22,7 @@ def to_markdown(report: Report) -> str:
     """The same tables as on the terminal, then the reasons and the provenance."""
     parts = ["# Bench report"]
     if report.runs:
-        parts += ["## Runs", table(RUN_COLUMNS, (run_cells(report, score) for score in report.runs))]
+        parts += ["## Runs", table(*run_table(report))]
     clips = [clip_cells(score, clip) for score in report.runs for clip in score.clips]
     if clips:
         parts += [

@@ -7,15 +7,15 @@ from deploy.contracts.verdict import Verdict
 from device_bench.figures import Figure
 from device_bench.score.model import ClipScore, ComparisonScore, Report, RunScore
 
-RUN_COLUMNS = ("run", "accuracy", "p50 ms", "p99 ms", "FPS", "first ms", "peak MB", "J&F", "excess flips")
-CLIP_COLUMNS = ("run", "clip", "J&F", "J vs reference", "flips", "reference", "truth", "excess flips")
+RUN_COLUMNS = ("run", "accuracy", "p50 ms", "p99 ms", "FPS", "peak MB", "J&F", "excess flips")
+CLIP_COLUMNS = ("run", "clip", "J&F", "J vs reference", "flips", "of reference", "of truth", "excess")
 ACCURACY_COLUMNS = ("artifact", "verdict", "metric", "reference", "value", "drop", "agreement", "MB")
 PAIR_COLUMNS = ("comparison", "B over A", "by", "wall ratio", "CPU ratio", "A ms", "B ms", "pairs")
 
 
 def short(figure: Figure, digits: int | None = None) -> str:
-    """The value, with its interval where it has one, or UNKNOWN."""
-    return "UNKNOWN" if figure.value is None else figure.text(digits)
+    """The value, with its interval on a line of its own where it has one, or UNKNOWN."""
+    return "UNKNOWN" if figure.value is None else figure.text(digits).replace(" [", "\n[")
 
 
 def reading(value: int | None, factor: float, digits: int = 1) -> str:
@@ -39,6 +39,15 @@ def verdict_text(verdict: Verdict) -> str:
     return verdict.outcome
 
 
+def run_table(report: Report) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of the summary; without any accuracy.json its column is left out."""
+    rows = [run_cells(report, score) for score in report.runs]
+    if report.accuracy:
+        return list(RUN_COLUMNS), rows
+    at = RUN_COLUMNS.index("accuracy")
+    return [*RUN_COLUMNS[:at], *RUN_COLUMNS[at + 1 :]], [[*row[:at], *row[at + 1 :]] for row in rows]
+
+
 def run_cells(report: Report, score: RunScore) -> list[str]:
     """One row of the summary, in the order of ``RUN_COLUMNS``."""
     found = verdict_of(report, score)
@@ -53,7 +62,6 @@ def run_cells(report: Report, score: RunScore) -> list[str]:
         score.title,
         verdict_text(found[1].verdict) if found else "UNKNOWN",
         *speed,
-        reading(run.first_inference_ns.value, 1e-6),
         reading(run.peak_memory_bytes.value, 1e-6, 0),
         short(mean_figure([clip.jf for clip in score.clips], score.clips_reason), 3),
         short(mean_figure([clip.excess for clip in score.clips], score.clips_reason), 4),
@@ -77,8 +85,8 @@ def clip_cells(score: RunScore, clip: ClipScore) -> list[str]:
         score.title,
         clip.sequence,
         short(clip.jf, 3),
-        short(clip.j_reference, 3),
-        *(short(clip.flips[who], 4) for who in ("artifact", "reference", "truth")),
+        short(clip.j_reference, 3).split("\n")[0],
+        *(short(clip.flips[who], 4).split("\n")[0] for who in ("artifact", "reference", "truth")),
         short(clip.excess, 4),
     ]
 

@@ -12,12 +12,11 @@ from device_bench.report.rows import (
     ACCURACY_COLUMNS,
     CLIP_COLUMNS,
     PAIR_COLUMNS,
-    RUN_COLUMNS,
     accuracy_cells,
     clip_cells,
     pair_cells,
     reasons,
-    run_cells,
+    run_table,
 )
 from device_bench.score.model import ClipScore, ComparisonScore, LatencyScore, Report, RunScore
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 def show_report(report: Report) -> None:
     """Every table that has rows, then the reasons of what is unknown; JSON under --json."""
     if report.runs:
-        console.table("Runs", RUN_COLUMNS, [run_cells(report, score) for score in report.runs])
+        console.table("Runs", *run_table(report))
     clips = [clip_cells(score, clip) for score in report.runs for clip in score.clips]
     if clips:
         console.table(
@@ -54,12 +53,15 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     scores = [score_run(outcome.folder, 0) for outcome in outcomes if outcome.folder is not None]
     report = Report(runs=tuple(scores))
     if scores:
-        console.table("Runs", RUN_COLUMNS, [run_cells(report, score) for score in scores])
+        console.table("Runs", *run_table(report))
     problems = [outcome for outcome in outcomes if outcome.problem is not None]
-    for outcome in problems:
-        if outcome.problem is not None:
-            console.note(f"{outcome.source}: {outcome.problem.error_id}: {outcome.problem.summary}")
-            console.note(f"  → {outcome.problem.remedy}")
+    if problems:
+        refused_rows = [
+            [outcome.source.name, outcome.problem.error_id, outcome.problem.summary, outcome.problem.remedy]
+            for outcome in problems
+            if outcome.problem is not None
+        ]
+        console.table("Not measured", ["artifact", "error", "reason", "what to do"], refused_rows)
     for score in scores:
         if score.run.failure is not None:
             console.note(f"{score.title}: {score.run.failure.id}: {score.run.failure.summary}")

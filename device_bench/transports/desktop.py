@@ -41,7 +41,7 @@ class DesktopTransport:
         memory = info.memory_bytes / (1 << 30)
         details = f"{info.os}, {info.cores} cores, {memory:.0f} GiB; runs {', '.join(runs) or 'nothing'}"
         usable = None if runs else "no runtime is installed (pip install 'pocketproof[bench]')"
-        return [DeviceRow("desktop", info.cpu, bool(runs), usable, "; ".join([details, *lacks]))]
+        return [DeviceRow("desktop", info.cpu, bool(runs), usable, "\n".join([details, *lacks]))]
 
     def why_not(self, target: str) -> str | None:
         """The runtime's own reason on this machine."""
