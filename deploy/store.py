@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -78,6 +79,12 @@ def disk_errors(path: Path) -> Iterator[None]:
                 f"{path} cannot be written ({error.strerror}); nothing was changed.",
                 "Choose a folder you own with --out, or mend its rights.",
             ) from error
+        if error.errno in (errno.ENOTDIR, errno.EEXIST):
+            raise DeployError(
+                "NOT-A-FOLDER",
+                f"{path} cannot be written: a file stands where a folder is needed ({error.filename}).",
+                "Choose another place with --out, or move that file.",
+            ) from error
         raise
 
 
@@ -110,14 +117,14 @@ def write_json(path: Path, payload: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; raises ``FILE-UNREADABLE`` or ``JSON-BROKEN`` (with line and column)."""
+    """Read a JSON file; raises ``FILE-UNREADABLE`` or ``JSON-BROKEN`` (with line and column; NaN is no JSON)."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise DeployError(
             "FILE-UNREADABLE", f"{path} cannot be read ({error.strerror}).", "Check the path and its rights."
         ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DeployError(
             "JSON-BROKEN",
             f"{path} is not complete JSON: {error}.",
@@ -125,11 +132,16 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")
+
+
 @contextmanager
 def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
     """A hidden working folder below ``parent``, gone when the block ends, however it ends.
 
-    After a kill it stays behind as ``.name.PID.*.part``; the next call for the same name sweeps it away.
+    After a kill it stays behind as ``.name.PID.*.part``; the next call for the same name sweeps it away (and
+    brings back a folder that a kill caught half-way through being replaced).
     """
     with disk_errors(parent):
         parent.mkdir(parents=True, exist_ok=True)
@@ -168,8 +180,8 @@ def _swap(work: Path, final: Path) -> None:
         os.replace(final, aside)
     try:
         os.replace(work, final)
-    except OSError:
-        if aside.exists():
+    except BaseException:
+        if aside.exists() and not final.exists():
             os.replace(aside, final)
         raise
     _sync_folder(final.parent)
@@ -177,11 +189,17 @@ def _swap(work: Path, final: Path) -> None:
 
 
 def _sweep(parent: Path, name: str) -> None:
-    """Remove scratch folders of ``name`` left by processes that are no longer alive."""
-    for part in parent.glob(f".{name}.*.part"):
-        owner = part.name.removeprefix(f".{name}.").split(".")[0]
-        if owner.isdigit() and not _alive(int(owner)):
-            shutil.rmtree(part, ignore_errors=True)
+    """Clean up after processes that are no longer alive: drop their scratch folders of ``name``, and put a
+    folder that was set aside back where nothing took its place."""
+    for pattern in (".*.old", ".*.part"):
+        for left in parent.glob(f".{glob.escape(name)}{pattern}"):
+            owner = left.name.removeprefix(f".{name}.").split(".")[0]
+            if not owner.isdigit() or _alive(int(owner)):
+                continue
+            if left.suffix == ".old" and not (parent / name).exists():
+                os.replace(left, parent / name)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _alive(pid: int) -> bool:

@@ -69,7 +69,15 @@ class Document(Contract):
                 f"Write it again with this deploy, or read it with a deploy that knows version {version}.",
             )
         try:
-            return cls.model_validate_json(canonical_json(payload), strict=False)
+            text = canonical_json(payload)
+        except ValueError as error:
+            raise DeployError(
+                "CONTRACT-BROKEN",
+                f"{where}: a number is NaN or infinite ({error}).",
+                f"What could not be measured is null with a reason; write the {cls.KIND} again.",
+            ) from error
+        try:
+            return cls.model_validate_json(text, strict=False)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the document"
