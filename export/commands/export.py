@@ -154,45 +154,34 @@ def _json(result: Built) -> dict[str, Any]:
 def _show(results: list[Built]) -> None:
     from deploy import console
 
-    rows = [_line(result) for result in results]
-    console.table(
-        "Export", ["target", "precision", "result", "size", "weights", "parity", "seconds", "folder"], rows
-    )
+    columns = ["target", "precision", "result", "size", "weights", "parity", "seconds", "folder"]
+    places = {result.folder.parent for result in results if result.folder is not None}
+    title = f"Export to {places.pop()}" if places else "Export"
+    console.table(title, columns, [_line(result) for result in results])
     for result in results:
         _show_details(result)
 
 
 def _line(result: Built) -> list[str]:
     artifact = result.artifact
-    if artifact is None:
+    target = "reference" if result.target == "torch" else result.target
+    if artifact is None or result.folder is None:
         assert result.row is not None
-        return [
-            result.target,
-            result.precision,
-            result.row.status,
-            "",
-            "",
-            "",
-            f"{result.row.seconds:.1f}",
-            "",
-        ]
+        return [target, result.precision, result.row.status, "", "", "", f"{result.row.seconds:.1f}", ""]
     total = sum(artifact.proof.weight_bytes.values()) or 1
-    weights = ", ".join(
-        f"{n / total:.0%} {dtype}" for dtype, n in artifact.proof.weight_bytes.items() if n / total > 0.001
-    )
+    shares = {dtype: amount / total for dtype, amount in artifact.proof.weight_bytes.items()}
+    weights = ", ".join(f"{dtype} {share:.0%}" for dtype, share in shares.items() if share >= 0.005)
     decibels = [hop.sqnr_db for hop in artifact.parity.hops if hop.sqnr_db is not None]
-    parity = artifact.parity.status + (
-        f" {decibels[-1]:.0f} dB" if decibels and artifact.parity.status == "PASS" else ""
-    )
+    measured = artifact.parity.status == "PASS" and decibels
     return [
-        "torch (reference)" if artifact.role == "reference" else result.target,
+        target,
         result.precision,
         "cached" if result.cached else "built",
         f"{artifact.model_bytes / 1e6:.2f} MB",
         weights,
-        parity,
+        f"PASS {decibels[-1]:.0f} dB" if measured else artifact.parity.status,
         "" if result.cached else f"{artifact.seconds:.1f}",
-        str(result.folder),
+        result.folder.name,
     ]
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +48,15 @@ def measure(folder: Path, data: DataSource, threads: int, told: Callable[[], Non
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(sender, folder, data, threads), daemon=True)
+    with tempfile.NamedTemporaryFile(suffix=".log") as log:
+        process = context.Process(target=_child, args=(sender, folder, data, threads, log.name), daemon=True)
+        return _collect(process, receiver, sender, told, Path(log.name))
+
+
+def _collect(
+    process: BaseProcess, receiver: Connection, sender: Connection, told: Callable[[], None], log: Path
+) -> Measured:
+    """Start the process and take its messages until it ends, one way or the other."""
     process.start()
     sender.close()
     observations: list[Any] = []
@@ -66,7 +77,7 @@ def measure(folder: Path, data: DataSource, threads: int, told: Callable[[], Non
             told()
     except EOFError:
         process.join()
-        return Measured([], [], _died(process.exitcode or 0))
+        return Measured([], [], _died(process.exitcode or 0, log))
     finally:
         if process.is_alive():
             process.kill()
@@ -74,15 +85,21 @@ def measure(folder: Path, data: DataSource, threads: int, told: Callable[[], Non
         receiver.close()
 
 
-def _died(code: int) -> str:
+def _died(code: int, log: Path) -> str:
+    """How a process ended that did not say so itself, with the last line its native code printed."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    last = f" ({lines[-1][:200]})" if lines else ""
     if code < 0:
-        return f"its runtime was killed by {signal.Signals(-code).name}"
-    return f"its runtime ended with code {code}"
+        return f"its runtime was killed by {signal.Signals(-code).name}{last}"
+    return f"its runtime ended with code {code}{last}"
 
 
-def _child(sender: Connection, folder: Path, data: DataSource, threads: int) -> None:
+def _child(sender: Connection, folder: Path, data: DataSource, threads: int, log: str) -> None:
     """The process: known problems travel home as errors, the runtime's own as a failure of this artifact."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
+    quiet = os.open(log, os.O_WRONLY | os.O_APPEND)
+    os.dup2(quiet, 1)  # native runtimes chat on both streams
+    os.dup2(quiet, 2)
     try:
         _run(sender, folder, data, threads)
     except DeployError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
 from collections import Counter
@@ -33,6 +34,7 @@ _SCALARS = {
     6: "float32",
     7: "float64",
 }
+_NOT_JSON = re.compile(r"(:\s*)[-+]?(?:inf|nan)\b")  # flatc writes open activation bounds so
 _PLUMBING = ("XNNStaticTranspose", "XNNStaticReshape", "XNNConvert", "XNNStaticSlice")
 
 
@@ -123,7 +125,8 @@ def _flatbuffer_to_json(payload: bytes) -> dict[str, Any]:
         command = [_get_flatc_path(), "--json", "--strict-json", "--defaults-json", "--raw-binary"]
         command += ["-o", folder, str(schema), "--", str(data)]
         subprocess.run(command, check=True, capture_output=True)
-        decoded: dict[str, Any] = json.loads((Path(folder) / "graph.json").read_text())
+        text = _NOT_JSON.sub(r"\1null", (Path(folder) / "graph.json").read_text())
+        decoded: dict[str, Any] = json.loads(text)
         return decoded
 
 
