@@ -14,33 +14,10 @@ from unittest import mock
 import click
 
 from deploy import console
-from deploy.cli import COMMANDS, root
+from deploy.cli import root
 from deploy.errors import DeployError
 
 _FENCE = re.compile(r"^```(?:bash|sh|console|text)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def leaf_commands() -> list[tuple[str, ...]]:
-    """Every command that does something: ``("train",)``, ``("data", "clips")`` and so on."""
-    found: list[tuple[str, ...]] = []
-    for name in COMMANDS:
-        command = command_at((name,))
-        if isinstance(command, click.Group):
-            found += [(name, part) for part in command.commands]
-        else:
-            found.append((name,))
-    return found
-
-
-def command_at(path: tuple[str, ...]) -> click.Command:
-    """The click command behind its words."""
-    command: click.Command = root
-    for word in path:
-        assert isinstance(command, click.Group)
-        found = command.get_command(click.Context(command), word)
-        assert found is not None, f"no command {' '.join(path)}"
-        command = found
-    return command
 
 
 def lines_in(text: str) -> list[str]:

@@ -9,7 +9,8 @@ import sys
 import click
 import pytest
 
-from tests.docs.command_lines import check_line, command_at, leaf_commands, lines_in
+from docs.generators.cli import command_at, leaf_commands
+from tests.docs.command_lines import check_line, lines_in
 from tests.house.tree import ROOT
 
 HEAVY = ("torch", "numpy", "pydantic", "rich", "cv2", "timm", "onnxruntime", "coremltools", "PIL", "psutil")

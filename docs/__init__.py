@@ -1,0 +1,1 @@
+"""The documentation; pages that can be read from the code are generated from it."""
