@@ -117,7 +117,7 @@ def write_json(path: Path, payload: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; raises ``FILE-UNREADABLE`` or ``JSON-BROKEN`` (with line and column; NaN is no JSON)."""
+    """Read a JSON file (NaN is no JSON); raises ``FILE-UNREADABLE`` or ``JSON-BROKEN``, with the place."""
     try:
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:

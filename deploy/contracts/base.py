@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -69,7 +70,7 @@ class Document(Contract):
                 f"Write it again with this deploy, or read it with a deploy that knows version {version}.",
             )
         try:
-            text = canonical_json(payload)
+            text = json.dumps(payload, allow_nan=False)
         except ValueError as error:
             raise DeployError(
                 "CONTRACT-BROKEN",

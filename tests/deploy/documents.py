@@ -1,0 +1,311 @@
+"""One realistic instance of every document; ``python -m tests.deploy.documents`` writes ``tests/golden/``.
+
+The files pin the contracts for Swift and Kotlin: every harness decodes them and encodes them again. Rewriting
+them is a change of the contract, so ``SCHEMA_VERSION`` moves with it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from deploy.contracts.accuracy import AccuracyReport, AccuracyRow, DropInterval, EvaluationData, Slice
+from deploy.contracts.artifact import (
+    Artifact,
+    Golden,
+    GoldenClip,
+    GoldenSample,
+    GoldenTensor,
+    Parity,
+    ParityHop,
+    PrecisionProof,
+    Source,
+    WideOp,
+)
+from deploy.contracts.base import Contract
+from deploy.contracts.checkpoint import Checkpoint
+from deploy.contracts.decode import BinaryMaskDecode, YoloDecode
+from deploy.contracts.plan import BenchPlan, Clip, Frame, WarmUp
+from deploy.contracts.preprocess import Preprocess
+from deploy.contracts.run import (
+    ClipResult,
+    DeviceInfo,
+    DeviceRun,
+    GoldenResult,
+    Reading,
+    Sample,
+    WarmUpResult,
+)
+from deploy.contracts.tensor import TensorSpec
+from deploy.contracts.verdict import Verdict
+from deploy.store import sha256_bytes
+
+FOLDER = Path(__file__).parents[1] / "golden"
+
+
+def sha(text: str) -> str:
+    """A stand-in hash that looks like a real one."""
+    return sha256_bytes(text.encode())
+
+
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+SQUARE = Preprocess(input_name="image", width=128, height=128, antialias=True, **IMAGENET)
+LETTERBOX = Preprocess(input_name="image", width=640, height=384, resize="letterbox")
+MASK = BinaryMaskDecode(output="logits")
+YOLO = YoloDecode(
+    output="head", protos="protos", class_names=("person", "café table"), mask_coefficients=32, iou=0.65
+)
+VERSIONS = {"python": "3.11.9", "pocketproof": "0.1.0", "torch": "2.15.0"}
+
+GOLDEN = Golden(
+    samples=(
+        GoldenSample(
+            id="held-out-003/00005",
+            image="golden/00.png",
+            image_sha256=sha("picture"),
+            inputs=(GoldenTensor(name="image", file="golden/00.in.image.npy", sha256=sha("in")),),
+            outputs=(
+                GoldenTensor(name="head", file="golden/00.out.head.npy", sha256=sha("head")),
+                GoldenTensor(name="protos", file="golden/00.out.protos.npy", sha256=sha("protos")),
+            ),
+        ),
+        GoldenSample(
+            id="noise-1",
+            image=None,
+            image_sha256=None,
+            inputs=(GoldenTensor(name="image", file="golden/01.in.image.npy", sha256=sha("noise")),),
+            outputs=(GoldenTensor(name="head", file="golden/01.out.head.npy", sha256=sha("out")),),
+        ),
+    ),
+    clip=GoldenClip(
+        frames=("golden/clip/images/00000.png", "golden/clip/images/00001.png"),
+        masks=("golden/clip/masks/00000.png", "golden/clip/masks/00001.png"),
+        frames_per_second=30.0,
+        sha256=sha("clip"),
+    ),
+    sqnr_db=30.0,
+)
+
+CHECKPOINT = Checkpoint(
+    task="binary_masks",
+    model="segmenter",
+    model_args={"backbone": "mobilenetv4_conv_small_035", "levels": 3, "width": 16, "dropout": 0.1},
+    preprocess=SQUARE,
+    decode=MASK,
+    weights_file="model.safetensors",
+    weights_sha256=sha("weights"),
+    data="generated",
+    data_sha256=sha("data"),
+    seed=7,
+    step=1800,
+    epoch=5,
+    metrics={"miou": 0.8731, "loss": 0.125},
+    toolchain=VERSIONS | {"timm": "1.0.31"},
+)
+
+IO = {
+    "inputs": (TensorSpec(name="image", shape=(1, 3, 384, 640)),),
+    "outputs": (
+        TensorSpec(name="head", shape=(1, 38, 5040)),
+        TensorSpec(name="protos", shape=(1, 32, 96, 160), dtype="float16"),
+    ),
+    "preprocess": LETTERBOX,
+    "decode": YOLO,
+}
+
+ARTIFACT = Artifact(
+    name="yolov8n-seg",
+    target="executorch",
+    precision="fp16",
+    task="instance_segmentation",
+    model_file="model.pte",
+    model_sha256=sha("model"),
+    model_bytes=7_012_352,
+    **IO,
+    source=Source(
+        spec="yolov8n-seg.pt", kind="ultralytics", weights_sha256=sha("weights"), code_sha256=sha("code")
+    ),
+    reference_sha256=sha("reference"),
+    proof=PrecisionProof(
+        weight_bytes={"float16": 6_800_000, "float32": 131_328},
+        ops={"float16": 180, "float32": 2},
+        delegated_ops=182,
+        total_ops=186,
+        partitions=5,
+        wide_ops=(
+            WideOp(name="mul_7", reason="its output reaches 1.3e+05; fp16 ends at 65504"),
+            WideOp(name="div_2", reason="reads mul_7, which leaves the range of fp16"),
+        ),
+        note="outside the delegate: 4 view_copy.out",
+    ),
+    parity=Parity(
+        status="PASS",
+        samples=4,
+        hops=(
+            ParityHop(
+                hop="captured -> fp16 torch graph",
+                status="PASS",
+                sqnr_db=52.25,
+                max_abs=0.0625,
+                tolerance_db=30.0,
+            ),
+            ParityHop(hop="captured -> file", status="UNKNOWN", reason="Core ML predicts only on a Mac"),
+        ),
+        agreement=0.9875,
+        agreement_tolerance=0.85,
+    ),
+    golden=GOLDEN,
+    calibration_sha256=sha("calibration"),
+    calibration_samples=(sha("one"), sha("two")),
+    deployment={"delegate": "XNNPACK", "partitions": "5"},
+    toolchain=VERSIONS | {"executorch": "1.5.1"},
+    cache_key=sha("key"),
+    seed=0,
+    seconds=31.25,
+)
+
+DROP = DropInterval(
+    metric="mask_mAP50-95", reference=0.411, value=0.4085, drop=0.0025, low=-0.0005, high=0.0065, samples=64
+)
+
+ACCURACY = AccuracyReport(
+    task="instance_segmentation",
+    reference="yolov8n-seg",
+    reference_sha256=sha("reference"),
+    data=EvaluationData(path="coco", layout="yolo", samples=64, labelled=True, sha256=sha("pictures")),
+    primary_metric="mask_mAP50-95",
+    rows=(
+        AccuracyRow(
+            name="yolov8n-seg",
+            target="executorch",
+            precision="fp16",
+            model_sha256=sha("model"),
+            model_bytes=7_012_352,
+            status="MEASURED",
+            figures=(DROP,),
+            agreement=0.9931,
+            slices=(Slice(axis="size", name="small", figures=DROP),),
+            verdict=Verdict(
+                outcome="PASS",
+                reason="the whole interval is inside the budget",
+                metric="mask_mAP50-95",
+                budget=0.01,
+                drop=0.0025,
+                low=-0.0005,
+                high=0.0065,
+                samples=64,
+            ),
+        ),
+        AccuracyRow(
+            name="yolov8n-seg",
+            target="coreml",
+            precision="fp16",
+            model_sha256=sha("package"),
+            model_bytes=7_156_337,
+            status="UNKNOWN",
+            reason="Core ML predicts only on a Mac",
+            verdict=Verdict(
+                outcome="UNKNOWN",
+                reason="Core ML predicts only on a Mac",
+                metric="mask_mAP50-95",
+                budget=0.01,
+                samples_needed=None,
+            ),
+        ),
+    ),
+    replicates=1000,
+    seed=0,
+    threads=1,
+    toolchain=VERSIONS,
+)
+
+PLAN = BenchPlan(
+    plan_id="yolov8n-seg-executorch-fp16-0001",
+    artifact="yolov8n-seg",
+    artifact_sha256=sha("manifest"),
+    target="executorch",
+    precision="fp16",
+    model_file="model.pte",
+    model_sha256=sha("model"),
+    **IO,
+    golden=GOLDEN,
+    clips=(
+        Clip(
+            sequence="blackswan",
+            frames_per_second=24.0,
+            frames=(
+                Frame(file="clips/blackswan/00000.png", sha256=sha("f0"), mask="clips/blackswan/m00000.png"),
+                Frame(file="clips/blackswan/00001.png", sha256=sha("f1")),
+            ),
+        ),
+    ),
+    mask_classes=("person",),
+    warm_up=WarmUp(min_iterations=10),
+    duration_ns=20_000_000_000,
+    max_iterations=2000,
+    threads=2,
+    seed=0,
+)
+
+SAMPLES = (
+    Sample(
+        i=0, t_ns=81_234_567_890_123, pre_ns=612_345, infer_ns=18_765_432, post_ns=98_765, cpu_ns=36_000_000
+    ),
+    Sample(i=1, t_ns=81_234_587_890_124, pre_ns=598_001, infer_ns=18_543_210, post_ns=97_001, cpu_ns=None),
+)
+
+RUN = DeviceRun(
+    plan_id=PLAN.plan_id,
+    plan_sha256=sha("plan"),
+    status="completed",
+    started_at="2025-03-01T12:34:56Z",
+    device=DeviceInfo(
+        platform="android",
+        name="Pixel 8",
+        os="Android 15 (API 35)",
+        cpu="Tensor G3",
+        cores=9,
+        memory_bytes=8_053_063_680,
+        serial_sha256=sha("serial"),
+    ),
+    taints=("DEBUGGABLE", "CHARGING"),
+    load_ns=Reading(value=123_456_789),
+    first_inference_ns=Reading(value=45_678_901),
+    warm_up=WarmUpResult(iterations=71, duration_ns=1_500_000_000, steady=True),
+    golden=GoldenResult(status="PASS", sqnr_db=51.5, samples=2),
+    samples_file="samples.jsonl",
+    samples_count=2,
+    samples_sha256=sha("samples"),
+    peak_memory_bytes=Reading(value=187_654_144),
+    memory_kind="PSS",
+    energy_uj=Reading(value=None, reason="this phone has no energy counter"),
+    load_average_before=None,
+    load_average_after=1.25,
+    threads=2,
+    clips=(ClipResult(sequence="blackswan", mask_files=("masks/blackswan/00000.png",)),),
+    toolchain={"executorch": "1.5.1"},
+)
+
+ONE_OF_EACH: dict[str, Contract] = {
+    "checkpoint": CHECKPOINT,
+    "artifact": ARTIFACT,
+    "accuracy": ACCURACY,
+    "plan": PLAN,
+    "run": RUN,
+    "sample": SAMPLES[0],
+}
+
+
+def lines(samples: tuple[Sample, ...] = SAMPLES) -> str:
+    """Samples as ``samples.jsonl`` holds them."""
+    return "".join(json.dumps(sample.to_json(), separators=(",", ":")) + "\n" for sample in samples)
+
+
+if __name__ == "__main__":
+    from deploy.store import write_atomic, write_json
+
+    for name, document in ONE_OF_EACH.items():
+        if name == "sample":
+            write_atomic(FOLDER / "samples.jsonl", lines())
+        else:
+            write_json(FOLDER / f"{name}.json", document.to_json())
