@@ -77,8 +77,8 @@ def demand_disjoint(samples: EvaluationSet, calibration: frozenset[str]) -> None
     if shared:
         raise DeployError(
             "CALIBRATION-LEAK",
-            f"{len(shared)} of {len(samples)} evaluation pictures were used to calibrate ({shared[0]} first).",
-            "Evaluate on other pictures, or calibrate on others: deploy export ... --calibration DIR",
+            f"{len(shared)} of {len(samples)} evaluation pictures were used to calibrate ({shared[0]}).",
+            "Evaluate on other pictures: name a folder with --data that shares none with the calibration.",
             ExitCode.INCOMPARABLE,
         )
 
