@@ -27,7 +27,7 @@ from export.evaluation.runner import Measured, measure
 
 @dataclass(frozen=True)
 class VerifyRequest:
-    """One ``deploy verify`` call. ``metric`` ``None`` takes the task's primary one; ``budget`` is absolute."""
+    """One ``deploy verify`` call. ``metric`` ``None`` is the task's primary one; ``budget`` is absolute."""
 
     artifacts: tuple[Path, ...]
     data: Path | None

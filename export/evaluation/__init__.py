@@ -1,1 +1,1 @@
-"""Measuring exports against the fp32 reference: each file in a process of its own, all on the same samples."""
+"""Measuring exports against the fp32 reference: a process for each file, the same samples for all."""

@@ -24,7 +24,7 @@ from export.evaluation.compact import Compact, pack
 from export.evaluation.data import DataSource
 
 _EVALUATION_CONFIDENCE = 0.001
-"""mAP integrates over all confidences, so boxes are kept down to here (ultralytics' validator does the same)."""
+"""mAP integrates over all confidences, so boxes are kept down to here, as in ultralytics' validator."""
 
 
 @dataclass(frozen=True)
