@@ -8,9 +8,9 @@ from pathlib import Path
 
 import cv2
 
+from deploy.artifacts import Exported
 from deploy.errors import DeployError
 from deploy.vision.images import SUFFIXES, write_png
-from device_bench.artifacts import Exported
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"})
 FRAME_FOLDERS = ("frames", "images", "JPEGImages")

@@ -6,11 +6,11 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.artifacts import Exported, check_bytes, open_artifact
 from deploy.errors import DeployError, ExitCode
 from deploy.store import new_folder, read_json
 from deploy.toolchain import versions
 from device_bench import preflight
-from device_bench.artifacts import Exported, check_bytes, open_artifact
 from device_bench.clips import ClipFiles, find_clips
 from device_bench.comparison import COMPARISON, Compared, Comparison
 from device_bench.harness.machine import device_info

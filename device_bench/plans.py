@@ -7,11 +7,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.artifacts import Exported
 from deploy.contracts.artifact import MANIFEST
 from deploy.contracts.plan import BenchPlan, Clip, Frame, WarmUp
 from deploy.errors import DeployError
 from deploy.store import sha256_file, sha256_tree
-from device_bench.artifacts import Exported
 from device_bench.clips import ClipFiles
 
 PLAN = "plan.json"

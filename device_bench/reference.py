@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deploy.artifacts import Exported, check_bytes, find_reference
 from deploy.contracts.artifact import MANIFEST
 from deploy.errors import DeployError
 from deploy.store import canonical_json, sha256_bytes, write_json
-from device_bench.artifacts import Exported, check_bytes, find_reference
 from device_bench.clips import ClipFiles
 from device_bench.plans import PLAN, Measure, link, reference_measure, write_plan
 from device_bench.transports.protocol import Progress

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.artifacts import Exported, check_bytes, open_artifact
 from deploy.contracts.artifact import MANIFEST
 from deploy.contracts.run import DeviceRun
 from deploy.errors import DeployError
 from deploy.store import new_folder
-from device_bench.artifacts import Exported, check_bytes, open_artifact
 from device_bench.clips import ClipFiles, find_clips, golden_clip
 from device_bench.plans import PLAN, Measure, link, write_plan
 from device_bench.reference import ReferenceRuns

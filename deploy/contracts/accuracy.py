@@ -43,6 +43,11 @@ class AccuracyRow(Contract):
     slices: tuple[Slice, ...] = ()
     verdict: Verdict
 
+    @property
+    def label(self) -> str:
+        """How tables name the row."""
+        return f"{self.name} {self.target} {self.precision}"
+
 
 class EvaluationData(Contract):
     """The samples: where they were, how many, and a hash of their contents."""

@@ -76,7 +76,7 @@ def _letterbox(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[np.u
     """Scale to fit, centre, pad; rounding as in ultralytics' LetterBox so that boxes agree with it."""
     height, width = image.shape[:2]
     ratio = min(spec.height / height, spec.width / width)
-    new_w, new_h = round(width * ratio), round(height * ratio)
+    new_w, new_h = max(1, round(width * ratio)), max(1, round(height * ratio))
     dw, dh = (spec.width - new_w) / 2, (spec.height - new_h) / 2
     left, top = round(dw - 0.1), round(dh - 0.1)
     canvas = np.full((spec.height, spec.width, 3), spec.pad_value, np.uint8)

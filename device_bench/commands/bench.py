@@ -67,8 +67,8 @@ def command(
     seed: int,
 ) -> int:
     """Measure speed, memory and mask jitter of ARTIFACTS on a device."""
+    from deploy.artifacts import choose
     from deploy.threads import usable_cores
-    from device_bench.artifacts import choose
     from device_bench.plans import Measure
     from device_bench.session import Request
 

@@ -156,7 +156,7 @@ def accuracy_view(path: Path, report: AccuracyReport) -> AccuracyView:
     for row in report.rows:
         chip = verdict_cell(row.verdict)
         rows += [(row, chip, figures) for figures in row.figures] or [(row, chip, None)]
-    slices = [(row.name, part.axis, part.name, part.figures) for row in report.rows for part in row.slices]
+    slices = [(row.label, part.axis, part.name, part.figures) for row in report.rows for part in row.slices]
     return AccuracyView(path, report, rows, slices)
 
 

@@ -95,11 +95,11 @@ def accuracy_cells(row: AccuracyRow) -> list[list[str]]:
     """A row per metric; an unmeasured artifact is one row with its reason."""
     megabytes = f"{row.model_bytes / 1e6:.1f}"
     if not row.figures:
-        return [[row.name, f"UNKNOWN ({row.reason or row.verdict.reason})", "", "", "", "", "", megabytes]]
+        return [[row.label, f"UNKNOWN ({row.reason or row.verdict.reason})", "", "", "", "", "", megabytes]]
     agreement = "UNKNOWN" if row.agreement is None else f"{row.agreement:.4f}"
     return [
         [
-            row.name,
+            row.label,
             verdict_text(row.verdict) if figure.metric == row.verdict.metric else "",
             figure.metric,
             f"{figure.reference:.4f}",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.artifacts import choose
 from deploy.cli import run as deploy
 from deploy.errors import DeployError
-from device_bench.artifacts import choose
 from device_bench.commands.duration import parse_duration
 from device_bench.transports import TRANSPORTS, open_transport
 

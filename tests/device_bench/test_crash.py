@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from device_bench.artifacts import open_artifact
+from deploy.artifacts import open_artifact
 from device_bench.plans import Measure, write_plan
 from device_bench.samples import read_samples
 from device_bench.transports.desktop import DesktopTransport

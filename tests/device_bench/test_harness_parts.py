@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deploy.artifacts import open_artifact
 from deploy.contracts.decode import YoloDecode
 from deploy.decode.predictions import ClassPrediction, InstancePrediction, MaskPrediction
 from deploy.errors import DeployError
 from device_bench import preflight
-from device_bench.artifacts import open_artifact
 from device_bench.harness.feed import PictureFeed, TensorFeed, open_feed
 from device_bench.harness.machine import device_info, peak_memory
 from device_bench.harness.masks import class_indices, to_mask

@@ -1,4 +1,4 @@
-"""Artifact folders as the bench sees them: opened, their bytes checked, their reference found."""
+"""Artifact folders: opened, their bytes checked, their reference found."""
 
 from __future__ import annotations
 
