@@ -99,7 +99,7 @@ def test_yolo_boxes_are_ultralytics(multi_label: bool, confidence: float) -> Non
 
 
 def test_yolo_masks_are_ultralytics_native_ones() -> None:
-    """Prototype masks at picture size against ``process_mask_native``, where its padding falls on whole cells.
+    """Prototype masks at picture size against ``process_mask_native`` where padding falls on whole cells.
 
     It rounds boxes up where we round to nearest, so a box's edge may differ by a pixel; and it clamps at the
     padding where we interpolate half a cell (8 px here) into it.
