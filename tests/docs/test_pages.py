@@ -126,6 +126,32 @@ def test_the_worked_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert truth.mask.all()  # type: ignore[union-attr]
 
 
+def test_the_preprocess_block_that_is_shown_is_one() -> None:
+    from deploy.contracts.preprocess import Preprocess
+
+    shown = re.findall(
+        r"^```json\n(.*?)^```", (FOLDER / "exporting.md").read_text(encoding="utf-8"), re.M | re.S
+    )
+    assert [Preprocess.model_validate_json(block).resize for block in shown] == ["letterbox"]
+
+
+def test_tolerances_that_are_told_are_those_of_the_code() -> None:
+    from export.parity import AGREEMENT, TOLERANCE_DB
+
+    text = (FOLDER / "exporting.md").read_text(encoding="utf-8")
+    for precision, row in AGREEMENT.items():
+        told = " | ".join(str(row[kind]) for kind in ("binary_mask", "classify", "yolo", "tensors"))
+        assert f"| {precision} | {told} |" in text
+    assert all(f"{decibels:.0f} dB at {precision}" in text for precision, decibels in TOLERANCE_DB.items())
+
+
+def test_layouts_that_are_told_are_those_of_the_code() -> None:
+    from training.data.layouts import LAYOUTS
+
+    verifying = (FOLDER / "verifying.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in verifying for name in LAYOUTS)
+
+
 def test_links_from_the_readme_lead_somewhere() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#]+)", readme)
