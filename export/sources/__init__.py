@@ -23,12 +23,34 @@ SOURCES: DoorPlate[type[ModelSource]] = DoorPlate(
     },
 )
 
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "run": (),
+    "ultralytics": ("image_size",),
+    "timm": ("weights", "image_size"),
+    "python": ("weights", "inputs", "preprocess", "decode"),
+}
+"""The model options that each kind of source understands; others would be ignored, so they are refused."""
+
 _PYTHON = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def open_source(request: ExportRequest) -> ModelSource:
-    """The source that the request's ``spec`` means; raises ``CHECKPOINT-MISSING`` or ``SOURCE-UNKNOWN``."""
-    return SOURCES.open(kind_of(request.spec))(request)
+    """The source that the request's ``spec`` means.
+
+    Raises:
+        DeployError: ``CHECKPOINT-MISSING``, ``SOURCE-UNKNOWN``, or ``OPTION-UNUSED`` for an option that says
+            nothing about such a source.
+    """
+    kind = kind_of(request.spec)
+    for option in {name for names in _OPTIONS.values() for name in names} - set(_OPTIONS[kind]):
+        if getattr(request, option):
+            flag = "--input" if option == "inputs" else f"--{option.replace('_', '-')}"
+            raise DeployError(
+                "OPTION-UNUSED",
+                f"{flag} says nothing about {request.spec}, which brings its own.",
+                f"Leave it out: deploy export {request.spec} --target all",
+            )
+    return SOURCES.open(kind)(request)
 
 
 def kind_of(spec: str) -> str:

@@ -34,7 +34,7 @@ class TimmSource:
         return Source(spec=self._request.spec, kind="timm", weights_sha256=digest, code_sha256=code)
 
     def load(self) -> LoadedModel:
-        """Build the network and load the weights strictly (names, or by order where only those differ)."""
+        """Build the network and load the weights strictly by name."""
         import timm
         from timm.data.config import resolve_model_data_config
 
