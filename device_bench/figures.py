@@ -10,6 +10,11 @@ def digits_for(value: float) -> int:
     return 3 if abs(value) < 1 else 2 if abs(value) < 100 else 1
 
 
+def fixed(value: float, digits: int) -> str:
+    """The number with so many decimals; never ``-0.00``."""
+    return f"{round(value, digits) + 0:.{digits}f}"
+
+
 @dataclass(frozen=True)
 class Figure:
     """``value`` with a 95 % interval where one was computed; ``None`` carries its ``reason``."""
@@ -39,8 +44,8 @@ class Figure:
         digits = digits_for(self.value) if digits is None else digits
         interval = ""
         if self.low is not None and self.high is not None:
-            interval = f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
-        return f"{self.value:.{digits}f}{interval}{' ' + unit if unit else ''}"
+            interval = f" [{fixed(self.low, digits)}, {fixed(self.high, digits)}]"
+        return f"{fixed(self.value, digits)}{interval}{' ' + unit if unit else ''}"
 
     def to_json(self) -> dict[str, float | str | None]:
         """Plain JSON types."""

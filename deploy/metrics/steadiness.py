@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -33,6 +33,24 @@ class Excess:
 
 
 @dataclass(frozen=True)
+class Tracks:
+    """What a clip's figures are means of, in time order, for charts and intervals.
+
+    ``region`` and ``boundary``: float64 (T,), J and F of each frame; ``steady_jf``: float64 (T - 1,).
+    """
+
+    region: NDArray[np.float64]
+    boundary: NDArray[np.float64]
+    steady_jf: NDArray[np.float64]
+    jitter: JitterSeries
+
+    @property
+    def jf(self) -> NDArray[np.float64]:
+        """J&F of each frame, (T,)."""
+        return (self.region + self.boundary) / 2
+
+
+@dataclass(frozen=True)
 class GuardedJitter:
     """One clip's steadiness, inseparable from its quality; ``None`` is for what could not be measured.
 
@@ -58,6 +76,7 @@ class GuardedJitter:
     centroid_px: float | None
     area_share: float | None
     lag: int | None
+    tracks: Tracks = field(repr=False, compare=False)
 
     @property
     def jf(self) -> float:
@@ -115,13 +134,52 @@ def judge_steadiness(
     quality = np.array([region_and_boundary(m, y) for m, y in zip(masks, yardstick, strict=True)])
     other = jitter_series(yardstick, flow) if known is None else known
     own = other if masks is yardstick else jitter_series(masks, flow)
-    region, boundary = quality.mean(axis=0)
+    return judge_series(
+        quality,
+        own,
+        other,
+        against=against,
+        lag=lag_frames(masks, yardstick),
+        replicates=replicates,
+        seed=seed,
+    )
+
+
+def judge_series(
+    quality: NDArray[np.float64],
+    own: JitterSeries,
+    other: JitterSeries,
+    *,
+    against: Yardstick,
+    lag: int | None,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> GuardedJitter:
+    """``judge_steadiness`` of what was computed before.
+
+    Args:
+        quality: float64 (T, 2), J and F of each frame against the yardstick.
+        own: jitter of the masks that are judged.
+        other: jitter of the yardstick on the same frames.
+        against: what the yardstick is.
+        lag: frames the masks run late, where that is known.
+        replicates: bootstrap draws for the excess intervals.
+        seed: seed of the draws.
+    """
+    if not len(quality) == len(own.flip_rate) + 1 == len(other.flip_rate) + 1:
+        raise ValueError(f"quality of {len(quality)} frames does not belong to these series")
+    tracks = Tracks(
+        region=quality[:, 0],
+        boundary=quality[:, 1],
+        steady_jf=steady_track(quality.mean(axis=1), own.flip_rate, other.flip_rate),
+        jitter=own,
+    )
     return GuardedJitter(
         against=against,
-        frames=len(masks),
-        region=float(region),
-        boundary=float(boundary),
-        steady_jf=steady_jf(quality.mean(axis=1), own.flip_rate, other.flip_rate),
+        frames=len(quality),
+        region=float(tracks.region.mean()),
+        boundary=float(tracks.boundary.mean()),
+        steady_jf=float(tracks.steady_jf.mean()),
         flip_rate=float(own.flip_rate.mean()),
         excess_flip=excess(own.flip_rate, other.flip_rate, replicates, seed),
         acceleration_px=_mean(own.acceleration),
@@ -130,7 +188,8 @@ def judge_steadiness(
         temporal_iou=float(own.temporal_iou.mean()),
         centroid_px=_mean(own.centroid),
         area_share=_mean(own.area),
-        lag=lag_frames(masks, yardstick),
+        lag=lag,
+        tracks=tracks,
     )
 
 
@@ -152,8 +211,10 @@ def excess(
     return Excess(float(difference.mean()), found.low, found.high)
 
 
-def steady_jf(jf: NDArray[np.float64], own: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Mean over pairs of frames of their J&F times one minus the flips beyond the yardstick's, 0..1.
+def steady_track(
+    jf: NDArray[np.float64], own: NDArray[np.float64], other: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """J&F of each pair of frames times one minus its flips beyond the yardstick's, (T - 1,), 0..1.
 
     Args:
         jf: (T,), J&F of each frame.
@@ -161,7 +222,7 @@ def steady_jf(jf: NDArray[np.float64], own: NDArray[np.float64], other: NDArray[
         other: (T - 1,), flip rates of the yardstick.
     """
     beyond = np.clip(own - other, 0, 1)
-    return float(np.mean((jf[:-1] + jf[1:]) / 2 * (1 - beyond)))
+    return (jf[:-1] + jf[1:]) / 2 * (1 - beyond)
 
 
 def ranked(rows: Mapping[str, GuardedJitter]) -> list[str]:

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from deploy.contracts.accuracy import AccuracyReport, AccuracyRow, DropInterval
 from deploy.contracts.verdict import Verdict
-from device_bench.figures import Figure, digits_for
-from device_bench.report.rows import mean_figure, verdict_of
+from device_bench.figures import Figure, digits_for, fixed
+from device_bench.report.ranks import mean_figure, steady_figure
+from device_bench.report.rows import reference_figures, verdict_of
 from device_bench.score.model import ComparisonScore, Report, RunScore
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure as printed: its value, its interval below it, or the reason it is unknown.
+    """A figure as printed: its value, its interval or a note below it, or the reason it is unknown.
 
     ``share`` is 0..1 of the column's largest value, for the bar behind it.
     """
@@ -62,14 +63,13 @@ def cell(figure: Figure, digits: int | None = None, share: float | None = None) 
     digits = digits_for(figure.value) if digits is None else digits
     interval = ""
     if figure.low is not None and figure.high is not None:
-        interval = f"{figure.low:.{digits}f} – {figure.high:.{digits}f}"
-    return Cell(f"{figure.value:.{digits}f}", interval, share=share)
+        interval = f"{fixed(figure.low, digits)} – {fixed(figure.high, digits)}"
+    return Cell(fixed(figure.value, digits), interval, share=share)
 
 
 def run_view(report: Report, score: RunScore) -> RunView:
     """The summary row of one run."""
     run, latency = score.run, score.latency
-    found = verdict_of(report, score)
     slowest = max((s.latency.p50.value or 0.0 for s in report.runs if s.latency), default=0.0)
     failure = f"{run.failure.id}: {run.failure.summary}" if run.failure else ""
     nothing = Cell("UNKNOWN", reason=failure or "no samples")
@@ -78,18 +78,44 @@ def run_view(report: Report, score: RunScore) -> RunView:
         "p50": cell(latency.p50, None, (latency.p50.value or 0) / slowest if slowest else None)
         if latency
         else nothing,
-        "p90": cell(latency.p90) if latency else nothing,
-        "p99": cell(latency.p99) if latency else nothing,
+        "tail": _pair(cell(latency.p99), cell(latency.p90)) if latency else nothing,
         "fps": cell(latency.fps, 1) if latency else nothing,
-        "first": _reading(run.first_inference_ns.value, run.first_inference_ns.reason, 1e-6, 1),
-        "load": _reading(run.load_ns.value, run.load_ns.reason, 1e-6, 0),
-        "memory": _reading(run.peak_memory_bytes.value, run.peak_memory_bytes.reason, 1e-6, 0),
-        "size": _reading(size, "no artifact.json", 1e-6, 2),
-        "jf": cell(mean_figure([clip.jf for clip in score.clips], score.clips_reason), 3),
+        "start": _pair(
+            _reading(run.load_ns.value, run.load_ns.reason, 1e-6, 0),
+            _reading(run.first_inference_ns.value, run.first_inference_ns.reason, 1e-6, 1),
+        ),
+        "memory": _pair(
+            _reading(run.peak_memory_bytes.value, run.peak_memory_bytes.reason, 1e-6, 0),
+            _reading(size, "no artifact.json", 1e-6, 1),
+        ),
+        "steady": _steady(score),
+        "jf": cell(mean_figure([clip.artifact.jf for clip in score.clips], score.clips_reason), 3),
         "excess": cell(mean_figure([clip.excess for clip in score.clips], score.clips_reason), 4),
     }
     index = report.runs.index(score)
-    return RunView(index, score, verdict_cell(found[1].verdict if found else None), failure, cells)
+    return RunView(index, score, _judgement(report, score), failure, cells)
+
+
+def _judgement(report: Report, score: RunScore) -> VerdictCell:
+    """The verdict on the run's file, or that it is the reference itself, with its figures."""
+    found = verdict_of(report, score)
+    figures = reference_figures(report, score)
+    if found is None and figures is not None:
+        shown = ", ".join(f"{metric} {value:.4f}" for metric, value in figures[:2])
+        return VerdictCell("reference", "reference", shown or "what the others are compared with")
+    return verdict_cell(found[1].verdict if found else None)
+
+
+def _steady(score: RunScore) -> Cell:
+    figure = steady_figure(score)
+    if figure.value is not None and score.clips[0].against == "reference":
+        return Cell(f"{figure.value:.3f}", "against the reference")
+    return cell(figure, 3)
+
+
+def _pair(first: Cell, second: Cell) -> Cell:
+    """Two readings of one kind in one column, the second one small."""
+    return Cell(first.value, second.value if second.value != "UNKNOWN" else "", first.reason)
 
 
 def _reading(value: int | None, reason: str | None, factor: float, digits: int) -> Cell:

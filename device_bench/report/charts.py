@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.report.rows import verdict_of
-from device_bench.score.model import ClipScore, ComparisonScore, Report, RunScore
+from device_bench.report.ranks import Member
+from device_bench.report.rows import reference_figures, verdict_of
+from device_bench.score.model import ComparisonScore, Report, RunScore
 
 POINTS = 1500
 """Points a line may have; more would only make the page heavy."""
@@ -17,11 +18,19 @@ Trace = dict[str, Any]
 
 
 def tradeoff(report: Report) -> list[Trace]:
-    """Accuracy drop, with its interval, against median latency: one point per run with both."""
+    """Accuracy drop, with its interval, against median latency: one point per run with both.
+
+    The fp32 reference, where it was benched, is a diamond at drop 0.
+    """
     traces: list[Trace] = []
+    references: list[Trace] = []
     for index, score in enumerate(report.runs):
         found = verdict_of(report, score)
-        if found is None or score.latency is None or score.latency.p50.value is None:
+        if score.latency is None or score.latency.p50.value is None:
+            continue
+        if found is None:
+            if reference_figures(report, score) is not None:
+                references.append(_reference_point(index, score, score.latency.p50.value))
             continue
         verdict = found[1].verdict
         if verdict.drop is None or verdict.low is None or verdict.high is None:
@@ -46,7 +55,20 @@ def tradeoff(report: Report) -> list[Trace]:
                 "budget": verdict.budget,
             }
         )
-    return traces
+    return traces + references if traces else []
+
+
+def _reference_point(index: int, score: RunScore, p50_ms: float) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"{score.title} (the reference)",
+        "x": [round(p50_ms, 4)],
+        "y": [0.0],
+        "marker": {"size": 14, "symbol": "diamond"},
+        "slot": index,
+        "hovertemplate": "fp32 reference<br>%{x:.2f} ms<extra>%{fullData.name}</extra>",
+    }
 
 
 def distribution(report: Report) -> list[Trace]:
@@ -96,16 +118,18 @@ def timeline(report: Report) -> list[Trace]:
     return traces
 
 
-def jitter(members: list[tuple[int, RunScore, ClipScore]]) -> list[Trace]:
+def jitter(members: tuple[Member, ...]) -> list[Trace]:
     """Flips per frame of one clip: every artifact, with reference and truth of the first that has them."""
     traces: list[Trace] = []
     for who, dash in (("truth", "dot"), ("reference", "dash")):
-        track = next((clip.flip_tracks[who] for _, _, clip in members if who in clip.flip_tracks), None)
+        tracks = (member.scored.flip_tracks for member in members)
+        track = next((found[who] for found in tracks if who in found), None)
         if track is not None:
             traces.append(_track(who, track, {"width": 2, "dash": dash}, who))
-    for index, score, clip in members:
-        if "artifact" in clip.flip_tracks:
-            traces.append(_track(score.title, clip.flip_tracks["artifact"], {"width": 2}, index))
+    for member in members:
+        if "artifact" in member.scored.flip_tracks:
+            track = member.scored.flip_tracks["artifact"]
+            traces.append(_track(member.run.title, track, {"width": 2}, member.index))
     return traces
 
 

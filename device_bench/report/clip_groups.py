@@ -1,52 +1,47 @@
-"""Clips as the page shows them: the same clip of all runs together, with its chart and its frames."""
+"""Clips as the page shows them: ranked rows, a chart, and frames that show where masks differ."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.contracts.plan import Clip
-from device_bench.figures import Figure
 from device_bench.report import charts
-from device_bench.report.strips import Strip, frame_indices, mask_strip, truth_strip
-from device_bench.score.model import ClipScore, Report, RunScore
-
-Member = tuple[int, RunScore, ClipScore]
+from device_bench.report.ranks import Group, Row, groups, mean_rows, references
+from device_bench.report.strips import Strip, frame_indices, mask_strip, same_masks, truth_strip
+from device_bench.score.model import Report
 
 
 @dataclass(frozen=True)
 class ClipView:
-    """One clip: a row of figures per run, a chart, and strips over the frames numbered ``columns``."""
+    """One clip: ranked rows, a chart, and strips over the frames numbered ``columns``.
+
+    ``slots`` are the colours of rows by run; the means over clips have rows only.
+    """
 
     name: str
     frames: int
-    rows: tuple[tuple[RunScore, ClipScore], ...]
-    reference: Figure
-    truth: Figure
-    reference_acceleration: Figure
-    truth_acceleration: Figure
-    plot: dict[str, Any] | None
-    columns: tuple[int, ...]
-    strips: tuple[Strip, ...]
+    against: str
+    rows: tuple[Row, ...]
+    slots: dict[str, int]
+    plot: dict[str, Any] | None = None
+    columns: tuple[int, ...] = ()
+    strips: tuple[Strip, ...] = ()
 
 
 def clip_views(report: Report) -> list[ClipView]:
-    """Clips in order of appearance; runs share one when name and frame hashes agree."""
-    groups: dict[str, list[Member]] = {}
-    clips: dict[str, Clip] = {}
-    for index, score in enumerate(report.runs):
-        by_name = {clip.sequence: clip for clip in score.plan.clips}
-        for scored in score.clips:
-            clip = by_name[scored.sequence]
-            key = "|".join([clip.sequence, *(frame.sha256 for frame in clip.frames)])
-            clips[key] = clip
-            groups.setdefault(key, []).append((index, score, scored))
-    return [_view(number, clips[key], members) for number, (key, members) in enumerate(groups.items())]
+    """The means over clips where there are several, then every clip in order of appearance."""
+    found = groups(report)
+    views = [_view(number, group) for number, group in enumerate(found)]
+    means = mean_rows(found)
+    if means:
+        frames = sum(len(group.clip.frames) for group in found)
+        name = f"mean of {len(found)} clips"
+        views.insert(0, ClipView(name, frames, found[0].against, tuple(means), views[0].slots))
+    return views
 
 
-def _view(number: int, clip: Clip, members: list[Member]) -> ClipView:
-    first = members[0]
-    traces = charts.jitter(members)
+def _view(number: int, group: Group) -> ClipView:
+    traces = charts.jitter(group.members)
     plot = {
         "id": f"jitter-{number}",
         "traces": traces,
@@ -56,32 +51,39 @@ def _view(number: int, clip: Clip, members: list[Member]) -> ClipView:
         "legend": True,
     }
     return ClipView(
-        name=clip.sequence,
-        frames=len(clip.frames),
-        rows=tuple((score, scored) for _, score, scored in members),
-        reference=first[2].flips["reference"],
-        truth=first[2].flips["truth"],
-        reference_acceleration=first[2].acceleration["reference"],
-        truth_acceleration=first[2].acceleration["truth"],
+        name=group.name,
+        frames=len(group.clip.frames),
+        against=group.against,
+        rows=group.rows,
+        slots={str(member.run.folder): member.index for member in group.members},
         plot=plot if traces else None,
-        columns=tuple(frame_indices(clip)),
-        strips=tuple(_strips(clip, members)),
+        columns=tuple(frame_indices(group.clip)),
+        strips=tuple(_strips(group)),
     )
 
 
-def _strips(clip: Clip, members: list[Member]) -> list[Strip]:
-    """Truth, the reference (from the first run that has it), then every artifact."""
-    strips: list[Strip] = []
-    folder = members[0][1].folder
-    truth = truth_strip(folder, clip)
-    if truth is not None:
-        strips.append(truth)
-    for _, score, _ in members:
-        names = score.mask_files(clip.sequence)
-        if all((score.folder / "reference" / name).is_file() for name in names):
-            strips.append(mask_strip("fp32 reference", score.folder, clip, score.folder / "reference", names))
-            break
-    for _, score, _ in members:
-        names = score.mask_files(clip.sequence)
-        strips.append(mask_strip(score.name, score.folder, clip, score.folder, names, score.taints))
+def _strips(group: Group) -> list[Strip]:
+    """Truth, each reference with the runs that equal it, then the runs that differ."""
+    clip, shown = group.clip, group.members[0].run.folder
+    truth = truth_strip(shown, clip)
+    strips = [truth] if truth is not None else []
+    alike: set[str] = set()
+    for label, first in references(group.members):
+        names = first.run.mask_files(clip.sequence)
+        folder = first.run.folder / "reference"
+        if not names or not all((folder / name).is_file() for name in names):
+            continue
+        same = [
+            member.run
+            for member in group.members
+            if same_masks(clip, folder, names, member.run.folder, member.run.mask_files(clip.sequence))
+        ]
+        alike |= {str(run.folder) for run in same}
+        note = f"identical to the reference: {', '.join(run.title for run in same)}" if same else ""
+        strips.append(mask_strip(label, shown, clip, folder, names, note=note))
+    for member in group.members:
+        run = member.run
+        if str(run.folder) not in alike:
+            names = run.mask_files(clip.sequence)
+            strips.append(mask_strip(run.name, run.folder, clip, run.folder, names, run.taints))
     return strips

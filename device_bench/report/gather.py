@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from deploy.contracts.accuracy import AccuracyReport
@@ -48,7 +50,19 @@ def gather(places: Iterable[Path], seed: int, told: Callable[[str], None]) -> Re
                 broken.append(Broken(path.parent, error.error_id, error.summary))
             except Exception as error:  # a report of nine good runs must not die of the tenth
                 broken.append(Broken(path.parent, "UNREADABLE", f"{type(error).__name__}: {error}"))
-    return Report(tuple(runs), tuple(comparisons), tuple(accuracy), tuple(broken))
+    return Report(tuple(_shortened(runs)), tuple(comparisons), tuple(accuracy), tuple(broken))
+
+
+def _shortened(runs: list[RunScore]) -> list[RunScore]:
+    """Names without the device's where all runs are of one kind of device: ``x-desktop`` becomes ``x``."""
+    kinds = {run.run.device.platform for run in runs}
+    if len(kinds) != 1:
+        return runs
+    suffix = re.compile(rf"-{re.escape(kinds.pop())}(?=(-\d+)?$)")
+    names = [suffix.sub("", run.name) for run in runs]
+    if len(set(names)) < len({run.name for run in runs}):
+        return runs
+    return [replace(run, shown_as=name) for run, name in zip(runs, names, strict=True)]
 
 
 def _documents(place: Path, depth: int) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 from deploy import __version__
 from deploy.errors import DeployError
 from device_bench.report import charts
+from device_bench.report.advice import advice
 from device_bench.report.cells import accuracy_view, cell, pair_view, run_view, tiles
 from device_bench.report.clip_groups import clip_views
 from device_bench.report.provenance import provenance
@@ -45,6 +46,7 @@ def to_html(report: Report) -> str:
         accuracy=[accuracy_view(path, accuracy) for path, accuracy in report.accuracy],
         broken=report.broken,
         reasons=reasons(report),
+        advice=advice([(score.name, score.taints) for score in report.runs]),
         provenance=provenance(report),
         has={plot["id"] for plot in plots},
         plots=_script_json(plots),

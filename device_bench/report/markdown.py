@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from device_bench.report.advice import advice
 from device_bench.report.provenance import facts
 from device_bench.report.rows import (
     ACCURACY_COLUMNS,
     CLIP_COLUMNS,
+    CLIP_LEAD,
+    CLIP_TITLE,
     PAIR_COLUMNS,
     accuracy_cells,
-    clip_cells,
+    clip_table,
     pair_cells,
     reasons,
     run_table,
@@ -23,13 +26,9 @@ def to_markdown(report: Report) -> str:
     parts = ["# Bench report"]
     if report.runs:
         parts += ["## Runs", table(*run_table(report))]
-    clips = [clip_cells(score, clip) for score in report.runs for clip in score.clips]
+    clips = clip_table(report)
     if clips:
-        parts += [
-            "## Mask jitter",
-            "Read flips beside J&F: a frozen mask never flips.",
-            table(CLIP_COLUMNS, clips),
-        ]
+        parts += [f"## {CLIP_TITLE}", CLIP_LEAD, table(CLIP_COLUMNS, clips)]
     if report.comparisons:
         parts += ["## Interleaved", table(PAIR_COLUMNS, map(pair_cells, report.comparisons))]
     for path, accuracy in report.accuracy:
@@ -41,6 +40,9 @@ def to_markdown(report: Report) -> str:
     lines = reasons(report)
     if lines:
         parts += ["## Why some cells are unknown", "\n".join(f"- {escape(line)}" for line in lines)]
+    doubts = advice([(score.name, score.taints) for score in report.runs])
+    if doubts:
+        parts += ["## What to do about doubtful runs", "\n".join(f"- {escape(line)}" for line in doubts)]
     if report.runs:
         parts.append("## Provenance")
     for score in report.runs:

@@ -14,6 +14,7 @@ def facts(score: RunScore) -> list[tuple[str, str]]:
     """The facts of one run, in reading order."""
     run, plan = score.run, score.plan
     pairs = [
+        ("folder", str(score.folder)),
         ("started", run.started_at),
         ("device", f"{run.device.name}, {run.device.os}, {run.device.cpu}, {run.device.cores} cores"),
         ("target", f"{plan.target} {plan.precision}, {run.threads} threads"),
@@ -30,6 +31,8 @@ def facts(score: RunScore) -> list[tuple[str, str]]:
         steady = "steady" if run.warm_up.steady else "never steady"
         seconds = run.warm_up.duration_ns / 1e9
         pairs.append(("warm-up", f"{run.warm_up.iterations} frames, {seconds:.1f} s, {steady}"))
+    if plan.mask_classes:
+        pairs.append(("mask classes", ", ".join(plan.mask_classes)))
     if run.golden is not None:
         level = "" if run.golden.sqnr_db is None else f", worst {run.golden.sqnr_db:.1f} dB"
         pairs.append(("golden self-test", f"{run.golden.status}{level} ({run.golden.samples} samples)"))

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from deploy.contracts.accuracy import AccuracyReport, AccuracyRow
 from deploy.contracts.verdict import Verdict
-from device_bench.figures import Figure
-from device_bench.score.model import ClipScore, ComparisonScore, Report, RunScore
+from device_bench.figures import Figure, fixed
+from device_bench.report.ranks import Row, groups, mean_figure, mean_rows, steady_figure
+from device_bench.score.model import ComparisonScore, Report, RunScore
 
-RUN_COLUMNS = ("run", "accuracy", "p50 ms", "p99 ms", "FPS", "peak MB", "J&F", "excess flips")
-CLIP_COLUMNS = ("run", "clip", "J&F", "J vs reference", "flips", "of reference", "of truth", "excess")
+RUN_COLUMNS = ("run", "accuracy", "p50 ms", "p99 ms", "FPS", "peak MB", "steady J&F", "J&F", "excess flips")
+CLIP_COLUMNS = (
+    "clip",
+    "masks",
+    "steady J&F",
+    "J&F",
+    "J",
+    "F",
+    "flips",
+    "excess flips",
+    "J vs reference",
+)
+CLIP_TITLE = "Mask steadiness, best first"
+CLIP_LEAD = (
+    "steady J&F: J&F times the share of boundary that flips no more than the truth's (or the reference's, "
+    "where there is no truth). Excess: flips beyond those of the fp32 reference."
+)
 ACCURACY_COLUMNS = ("artifact", "verdict", "metric", "reference", "value", "drop", "agreement", "MB")
 PAIR_COLUMNS = ("comparison", "B over A", "by", "wall ratio", "CPU ratio", "A ms", "B ms", "pairs")
 
@@ -32,6 +48,27 @@ def verdict_of(report: Report, score: RunScore) -> tuple[AccuracyReport, Accurac
     return None
 
 
+def reference_figures(report: Report, score: RunScore) -> list[tuple[str, float]] | None:
+    """Metric and value of a run of the fp32 reference itself, its primary metric first."""
+    for _, accuracy in report.accuracy:
+        if accuracy.reference_sha256 == score.plan.model_sha256:
+            measured = next((row.figures for row in accuracy.rows if row.figures), ())
+            first = sorted(measured, key=lambda figure: figure.metric != accuracy.primary_metric)
+            return [(figure.metric, figure.reference) for figure in first]
+    return None
+
+
+def accuracy_text(report: Report, score: RunScore) -> str:
+    """The verdict on the run's file; the reference says that it is what the others are compared with."""
+    found = verdict_of(report, score)
+    if found is not None:
+        return verdict_text(found[1].verdict)
+    figures = reference_figures(report, score)
+    if figures is None:
+        return "UNKNOWN"
+    return f"the reference\n{figures[0][0]} {figures[0][1]:.4f}" if figures else "the reference"
+
+
 def verdict_text(verdict: Verdict) -> str:
     """The word, and for CANNOT-TELL how many samples would settle it."""
     if verdict.outcome == "CANNOT-TELL" and verdict.samples_needed:
@@ -50,7 +87,6 @@ def run_table(report: Report) -> tuple[list[str], list[list[str]]]:
 
 def run_cells(report: Report, score: RunScore) -> list[str]:
     """One row of the summary, in the order of ``RUN_COLUMNS``."""
-    found = verdict_of(report, score)
     run, latency = score.run, score.latency
     failed = f"FAILED {run.failure.id}" if run.failure else ""
     speed = (
@@ -60,35 +96,53 @@ def run_cells(report: Report, score: RunScore) -> list[str]:
     )
     return [
         score.title,
-        verdict_text(found[1].verdict) if found else "UNKNOWN",
+        accuracy_text(report, score),
         *speed,
         reading(run.peak_memory_bytes.value, 1e-6, 0),
-        short(mean_figure([clip.jf for clip in score.clips], score.clips_reason), 3),
-        short(mean_figure([clip.excess for clip in score.clips], score.clips_reason), 4),
+        steady_text(score),
+        plain(mean_figure([clip.artifact.jf for clip in score.clips], score.clips_reason), 3),
+        plain(mean_figure([clip.excess for clip in score.clips], score.clips_reason), 4),
     ]
 
 
-def mean_figure(figures: list[Figure], reason: str | None) -> Figure:
-    """The one figure, or the plain mean over clips (without an interval); UNKNOWN keeps the first reason."""
-    if len(figures) == 1:
-        return figures[0]
-    known = [figure.value for figure in figures if figure.value is not None]
-    if len(known) < len(figures) or not figures:
-        why = next((f.reason for f in figures if f.reason), None) or reason or "no clip was run"
-        return Figure.unknown(why)
-    return Figure(sum(known) / len(known))
+def steady_text(score: RunScore) -> str:
+    """``steady J&F``; says so where it goes by the reference, because there are no true masks."""
+    figure = steady_figure(score)
+    by_reference = figure.value is not None and score.clips[0].against == "reference"
+    return short(figure, 3) + ("\nvs reference" if by_reference else "")
 
 
-def clip_cells(score: RunScore, clip: ClipScore) -> list[str]:
-    """One row of the jitter table; quality stands first, because a frozen mask is perfectly steady."""
+def clip_table(report: Report) -> list[list[str]]:
+    """All rows of the steadiness table, clip by clip and ranked inside each; the means stand last."""
+    found = groups(report)
+    sequences = [group.clip.sequence for group in found]
+    once = len(set(sequences)) == len(sequences)
+    rows = [
+        clip_cells(group.clip.sequence if once else group.name, row) for group in found for row in group.rows
+    ]
+    return rows + [clip_cells(f"mean of {len(found)}", row) for row in mean_rows(found)]
+
+
+def clip_cells(clip: str, row: Row) -> list[str]:
+    """One row; quality stands first, because a frozen mask is perfectly steady."""
+    masks = row.masks
+    steady = short(masks.steady_jf, 3) if row.run else plain(masks.steady_jf, 3)
     return [
-        score.title,
-        clip.sequence,
-        short(clip.jf, 3),
-        short(clip.j_reference, 3).split("\n")[0],
-        *(short(clip.flips[who], 4).split("\n")[0] for who in ("artifact", "reference", "truth")),
-        short(clip.excess, 4),
+        clip,
+        row.title,
+        steady,
+        plain(masks.jf, 3),
+        plain(masks.j, 3),
+        plain(masks.f, 3),
+        plain(masks.flips, 4),
+        short(row.excess, 4) if row.excess else "",
+        plain(row.likeness, 4) if row.likeness else "",
     ]
+
+
+def plain(figure: Figure, digits: int) -> str:
+    """The value alone."""
+    return "UNKNOWN" if figure.value is None else fixed(figure.value, digits)
 
 
 def accuracy_cells(row: AccuracyRow) -> list[list[str]]:
@@ -127,27 +181,41 @@ def pair_cells(score: ComparisonScore) -> list[str]:
 
 
 def reasons(report: Report) -> list[str]:
-    """Why each UNKNOWN is unknown: one line per run and reason."""
-    lines: list[str] = []
+    """Why each UNKNOWN is unknown: one line per reason, naming the runs and clips it holds for."""
+    named: dict[str, list[str]] = {}
     for score in report.runs:
-        found = []
-        if score.run.failure:
-            found.append(f"{score.run.failure.id}: {score.run.failure.summary}")
-        if verdict_of(report, score) is None:
-            found.append("no accuracy.json names this model (make one with deploy verify)")
-        if score.clips_reason:
-            found.append(score.clips_reason)
-        for clip in score.clips:
-            figures = [clip.jf, clip.j_reference, clip.excess, *clip.flips.values()]
-            found += [f"{clip.sequence}: {f.reason}" for f in figures if f.reason]
-        for name, value in (
-            ("memory", score.run.peak_memory_bytes),
-            ("load", score.run.load_ns),
-            ("first inference", score.run.first_inference_ns),
-            ("energy", score.run.energy_uj),
-        ):
-            if value.reason:
-                found.append(f"{name}: {value.reason}")
-        lines += [f"{score.title}: {text}" for text in dict.fromkeys(found)]
+        for text in dict.fromkeys(_reasons_of(report, score)):
+            named.setdefault(text, []).append(score.title)
+    lines = []
+    for text, titles in named.items():
+        everyone = len(titles) == len(report.runs) > 1
+        lines.append(f"{'all runs' if everyone else ', '.join(titles)}: {text}")
     lines += [f"{pair.title}: {pair.ratio.reason}" for pair in report.comparisons if pair.ratio.reason]
     return lines
+
+
+def _reasons_of(report: Report, score: RunScore) -> list[str]:
+    found = []
+    if score.run.failure:
+        found.append(f"{score.run.failure.id}: {score.run.failure.summary}")
+    known = verdict_of(report, score) is not None or reference_figures(report, score) is not None
+    if not known:
+        found.append("no accuracy.json names this model (make one with deploy verify)")
+    if score.clips_reason:
+        found.append(score.clips_reason)
+    clips: dict[str, list[str]] = {}
+    for clip in score.clips:
+        own = clip.artifact
+        figures = [own.steady_jf, own.jf, own.flips, clip.j_reference, clip.excess, clip.truth.flips]
+        for reason in dict.fromkeys(figure.reason for figure in figures if figure.reason):
+            clips.setdefault(reason, []).append(clip.sequence)
+    found += [f"{', '.join(names)}: {reason}" for reason, names in clips.items()]
+    for name, value in (
+        ("memory", score.run.peak_memory_bytes),
+        ("load", score.run.load_ns),
+        ("first inference", score.run.first_inference_ns),
+        ("energy", score.run.energy_uj),
+    ):
+        if value.reason:
+            found.append(f"{name}: {value.reason}")
+    return found

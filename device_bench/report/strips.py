@@ -18,7 +18,8 @@ COLUMNS = 6
 WIDTH = 240
 JPEG_QUALITY = 78
 FILL = np.array([38, 166, 154], np.float32)
-WRONG = np.array([239, 83, 80], np.float32)
+EXTRA = np.array([239, 71, 67], np.float32)
+MISSED = np.array([255, 214, 10], np.float32)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Strip:
     label: str
     pictures: tuple[str | None, ...]
     taints: tuple[str, ...] = ()
+    note: str = ""
 
 
 def frame_indices(clip: Clip, columns: int = COLUMNS) -> list[int]:
@@ -51,12 +53,29 @@ def mask_strip(
     masks: Path,
     names: tuple[str, ...],
     taints: tuple[str, ...] = (),
+    note: str = "",
 ) -> Strip:
-    """Masks below ``masks``; pixels that differ from the truth (if known) are red."""
+    """Masks below ``masks``; pixels that differ from the truth (if known) are red or yellow."""
     indices = frame_indices(clip)
     own = [names[index] if index < len(names) else None for index in indices]
     truths = [clip.frames[index].mask for index in indices]
-    return Strip(label, _pictures(folder, clip, own, truths, masks), taints)
+    return Strip(label, _pictures(folder, clip, own, truths, masks), taints, note)
+
+
+def same_masks(
+    clip: Clip, one: Path, names: tuple[str, ...], other: Path, other_names: tuple[str, ...]
+) -> bool:
+    """Whether the masks of two folders are equal, pixel by pixel, on every frame that a strip shows."""
+    shown = frame_indices(clip)
+    if len(names) != len(clip.frames) or len(other_names) != len(clip.frames):
+        return False
+    try:
+        return all(
+            np.array_equal(read_mask(one / names[index]), read_mask(other / other_names[index]))
+            for index in shown
+        )
+    except DeployError:
+        return False
 
 
 def _pictures(
@@ -78,7 +97,10 @@ def _pictures(
 def draw(
     image: NDArray[np.uint8], mask: NDArray[np.bool_] | None, truth: NDArray[np.bool_] | None
 ) -> NDArray[np.uint8]:
-    """A thumbnail, uint8 (h, 240, 3) RGB: the mask tinted and outlined, its errors red."""
+    """A thumbnail, uint8 (h, 240, 3) RGB: the mask tinted and outlined.
+
+    What it marks beyond the truth is red, what it misses is yellow.
+    """
     height = max(1, round(image.shape[0] * WIDTH / image.shape[1]))
     size = (WIDTH, height)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -89,8 +111,9 @@ def draw(
     small = np.where(inside[..., None], small, 0.55 * small + 0.25 * grey)
     small[inside] = 0.55 * small[inside] + 0.45 * FILL
     if truth is not None:
-        wrong = inside ^ _shrink(truth, size)
-        small[wrong] = 0.25 * small[wrong] + 0.75 * WRONG
+        true = _shrink(truth, size)
+        for wrong, colour in ((inside & ~true, EXTRA), (true & ~inside, MISSED)):
+            small[wrong] = 0.25 * small[wrong] + 0.75 * colour
     contours, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     canvas = np.ascontiguousarray(small.clip(0, 255).astype(np.uint8))
     cv2.drawContours(canvas, contours, -1, (240, 255, 253), 1, cv2.LINE_AA)

@@ -8,17 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 from deploy import console
 from device_bench.comparison import Comparison
+from device_bench.report.advice import advice
 from device_bench.report.rows import (
     ACCURACY_COLUMNS,
     CLIP_COLUMNS,
+    CLIP_LEAD,
+    CLIP_TITLE,
     PAIR_COLUMNS,
     accuracy_cells,
-    clip_cells,
+    clip_table,
     pair_cells,
     reasons,
     run_table,
 )
-from device_bench.score.model import ClipScore, ComparisonScore, LatencyScore, Report, RunScore
+from device_bench.score.model import (
+    ClipScore,
+    ComparisonScore,
+    LatencyScore,
+    MaskScore,
+    Report,
+    RunScore,
+)
 
 if TYPE_CHECKING:
     from device_bench.session import Outcome
@@ -26,13 +36,7 @@ if TYPE_CHECKING:
 
 def show_report(report: Report) -> None:
     """Every table that has rows, then the reasons of what is unknown; JSON under --json."""
-    if report.runs:
-        console.table("Runs", *run_table(report))
-    clips = [clip_cells(score, clip) for score in report.runs for clip in score.clips]
-    if clips:
-        console.table(
-            "Mask jitter (share of boundary pixels that flip; read it beside J&F)", CLIP_COLUMNS, clips
-        )
+    _show_runs(report)
     if report.comparisons:
         console.table("Interleaved", PAIR_COLUMNS, [pair_cells(score) for score in report.comparisons])
     for path, accuracy in report.accuracy:
@@ -41,19 +45,34 @@ def show_report(report: Report) -> None:
     if report.broken:
         rows = [[str(row.path), row.error, row.summary] for row in report.broken]
         console.table("Unreadable", ["path", "error", "what is wrong"], rows)
-    for line in reasons(report):
+    for line in [*reasons(report), *advice_of(report)]:
         console.say(f"· {line}")
     console.emit(to_json(report))
 
 
+def advice_of(report: Report) -> list[str]:
+    """What to do about the taints of runs and comparisons."""
+    runs = [(score.name, score.taints) for score in report.runs]
+    return advice([*runs, *((pair.folder.name, pair.comparison.taints) for pair in report.comparisons)])
+
+
+def _show_runs(report: Report) -> None:
+    """The summary, and the steadiness table where masks were made."""
+    if report.runs:
+        console.table("Runs", *run_table(report))
+    clips = clip_table(report)
+    if clips:
+        console.table(CLIP_TITLE, CLIP_COLUMNS, clips)
+        console.say(CLIP_LEAD)
+
+
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     """The table after a bench: a row for every artifact, measured or not."""
-    from device_bench.score.runs import score_run
+    from device_bench.report.gather import gather
 
-    scores = [score_run(outcome.folder, 0) for outcome in outcomes if outcome.folder is not None]
-    report = Report(runs=tuple(scores))
-    if scores:
-        console.table("Runs", *run_table(report))
+    folders = [outcome.folder for outcome in outcomes if outcome.folder is not None]
+    report = gather(folders, 0, lambda _: None)
+    _show_runs(report)
     problems = [outcome for outcome in outcomes if outcome.problem is not None]
     if problems:
         refused_rows = [
@@ -62,9 +81,11 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
             if outcome.problem is not None
         ]
         console.table("Not measured", ["artifact", "error", "reason", "what to do"], refused_rows)
-    for score in scores:
+    for score in report.runs:
         if score.run.failure is not None:
             console.note(f"{score.title}: {score.run.failure.id}: {score.run.failure.summary}")
+    for line in advice_of(report):
+        console.note(f"! {line}")
     refused = [
         {"artifact": str(outcome.source), **outcome.problem.to_dict()}
         for outcome in problems
@@ -79,11 +100,15 @@ def show_comparison(comparison: Comparison, folder: Path) -> None:
 
     score = score_comparison(comparison, folder, comparison.seed)
     console.table("Interleaved", PAIR_COLUMNS, [pair_cells(score)])
+    report = Report(comparisons=(score,))
+    for line in advice_of(report):
+        console.note(f"! {line}")
     console.say(f"Raw pairs: {folder}")
-    console.emit(to_json(Report(comparisons=(score,))))
+    console.emit(to_json(report))
 
 
-_CLIP_FIGURES = ("j", "f", "jf", "j_reference", "excess", "excess_acceleration", "lag")
+_MASK_FIGURES = ("steady_jf", "jf", "j", "f", "flips", "acceleration", "lag")
+_ADDED_FIGURES = ("j_reference", "excess", "excess_acceleration")
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -130,10 +155,14 @@ def _clip(clip: ClipScore) -> dict[str, Any]:
     return {
         "sequence": clip.sequence,
         "frames": clip.frames,
-        **{name: getattr(clip, name).to_json() for name in _CLIP_FIGURES},
-        "flip_rate": {who: figure.to_json() for who, figure in clip.flips.items()},
-        "boundary_acceleration_px": {who: figure.to_json() for who, figure in clip.acceleration.items()},
+        "against": clip.against,
+        **{who: _masks(getattr(clip, who)) for who in ("artifact", "reference", "truth")},
+        **{name: getattr(clip, name).to_json() for name in _ADDED_FIGURES},
     }
+
+
+def _masks(masks: MaskScore) -> dict[str, Any]:
+    return {name: getattr(masks, name).to_json() for name in _MASK_FIGURES}
 
 
 def _pairs(score: ComparisonScore) -> dict[str, Any]:

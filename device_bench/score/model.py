@@ -12,6 +12,7 @@ from deploy.contracts.accuracy import AccuracyReport
 from deploy.contracts.artifact import Artifact
 from deploy.contracts.plan import BenchPlan
 from deploy.contracts.run import DeviceRun
+from deploy.metrics.steadiness import Yardstick
 from device_bench.comparison import Comparison
 from device_bench.figures import Figure
 
@@ -40,25 +41,40 @@ class LatencyScore:
 
 
 @dataclass(frozen=True)
-class ClipScore:
-    """Quality and steadiness of one clip's masks; always read jitter beside J&F.
+class MaskScore:
+    """One set of masks on one clip, quality first.
 
-    ``flips`` and ``acceleration`` (px at 1080p) hold a figure for each of artifact, reference and truth;
-    ``excess`` figures are artifact minus reference; ``lag`` is in frames. ``flip_tracks``: the flip rate of
-    every pair of frames, float64 (T - 1,).
+    ``steady_jf`` ranks: J&F times the share of boundary that flips no more than the yardstick's. ``j``, ``f``
+    and ``jf`` are against the truth only. ``flips`` 0..1; ``acceleration`` px at 1080p; ``lag`` frames.
+    """
+
+    steady_jf: Figure
+    jf: Figure
+    j: Figure
+    f: Figure
+    flips: Figure
+    acceleration: Figure
+    lag: Figure
+
+
+@dataclass(frozen=True)
+class ClipScore:
+    """Masks of one clip: the artifact's, the fp32 reference's and the true ones.
+
+    ``against``: what ``steady_jf`` goes by, the truth, or the reference where there is none. ``j_reference``
+    is the artifact's likeness to the reference, ``excess`` figures are artifact minus reference.
+    ``flip_tracks``: the flip rate of every pair of frames, float64 (T - 1,).
     """
 
     sequence: str
     frames: int
-    j: Figure
-    f: Figure
-    jf: Figure
+    against: Yardstick
+    artifact: MaskScore
+    reference: MaskScore
+    truth: MaskScore
     j_reference: Figure
-    flips: dict[str, Figure]
-    acceleration: dict[str, Figure]
     excess: Figure
     excess_acceleration: Figure
-    lag: Figure
     flip_tracks: dict[str, Track] = field(repr=False)
 
 
@@ -74,11 +90,12 @@ class RunScore:
     latency: LatencyScore | None
     clips: tuple[ClipScore, ...]
     clips_reason: str | None
+    shown_as: str | None = None
 
     @property
     def name(self) -> str:
-        """The folder's name, for people."""
-        return self.folder.name
+        """The folder's name, for people; ``shown_as`` where a report shortens it."""
+        return self.shown_as or self.folder.name
 
     def mask_files(self, sequence: str) -> tuple[str, ...]:
         """Masks of a clip in frame order, relative to the folder (and to its reference folder)."""

@@ -1,11 +1,10 @@
-"""How steady a clip's masks are, beside those of the reference and of the truth on the same frames."""
+"""Masks of a clip judged under guard: no figure of steadiness leaves here without its quality."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,52 +15,101 @@ from deploy.contracts.plan import Clip
 from deploy.metrics.flow import ClipFlow, clip_flow
 from deploy.metrics.jitter import JitterSeries, jitter_series
 from deploy.metrics.lag import lag_frames
-from deploy.metrics.steadiness import excess
+from deploy.metrics.regions import region_and_boundary
+from deploy.metrics.steadiness import GuardedJitter, Yardstick, judge_series
 from deploy.statistics.bootstrap import block_interval
 from deploy.vision.images import read_rgb
 from device_bench.figures import Figure
 from device_bench.score.model import Track
 
-WHO = ("artifact", "reference", "truth")
 _KEPT_BYTES = 512 << 20
-_TOO_SHORT = "jitter needs at least 3 frames"
 
 Masks = list[NDArray[np.bool_]]
+Judged = GuardedJitter | str
+"""Steadiness with its quality, or why there is none."""
 
 
-@dataclass(frozen=True)
-class Steadiness:
-    """Figures by whose masks they are of; ``excess`` is artifact minus reference, paired by frame."""
-
-    flips: dict[str, Figure]
-    acceleration: dict[str, Figure]
-    excess: Figure
-    excess_acceleration: Figure
-    lag: Figure
-    flip_tracks: dict[str, Track]
-
-
-def steadiness(folder: Path, clip: Clip, masks: Mapping[str, Masks | str], seed: int) -> Steadiness:
-    """Jitter of every set of masks on one clip.
+class Judge:
+    """Judges sets of masks on one clip; what two judgements share is computed once.
 
     Args:
         folder: the results folder, which holds the frames.
         clip: the frames.
-        masks: for each of ``WHO``, bool (H, W) masks in frame order, or why there are none.
+        masks: for each of artifact, reference and truth, bool (H, W) in frame order, or why there are none.
         seed: seed of the intervals.
     """
-    series = {who: _series(folder, clip, masks[who]) for who in WHO}
-    yardstick = masks["reference"] if isinstance(masks["truth"], str) else masks["truth"]
-    return Steadiness(
-        flips={who: _mean(found, "flip_rate", seed) for who, found in series.items()},
-        acceleration={who: _mean(found, "acceleration", seed) for who, found in series.items()},
-        excess=_excess(series, "flip_rate", seed),
-        excess_acceleration=_excess(series, "acceleration", seed),
-        lag=_lag(masks["artifact"], yardstick),
-        flip_tracks={
-            who: found.flip_rate for who, found in series.items() if isinstance(found, JitterSeries)
-        },
-    )
+
+    def __init__(self, folder: Path, clip: Clip, masks: Mapping[str, Masks | str], seed: int) -> None:
+        self._folder, self._clip, self._masks, self._seed = folder, clip, masks, seed
+
+    @property
+    def yardstick(self) -> Yardstick:
+        """The truth, or the reference where there is none."""
+        return "reference" if isinstance(self._masks["truth"], str) else "truth"
+
+    def quality(self, who: str, against: Yardstick) -> Track | str:
+        """J and F of each frame, float64 (T, 2)."""
+        own, other = self._masks[who], self._masks[against]
+        if isinstance(own, str):
+            return own
+        if isinstance(other, str):
+            return other
+
+        def make() -> tuple[Track, int]:
+            found = np.array([region_and_boundary(m, y) for m, y in zip(own, other, strict=True)])
+            return found, found.nbytes
+
+        key = _digest(self._frames_key(len(own)), *map(np.packbits, own), *map(np.packbits, other))
+        quality: Track = _QUALITIES.get(key, make)
+        return quality
+
+    def __call__(self, who: str, against: Yardstick) -> Judged:
+        """Steadiness and quality of the masks of ``who``."""
+        quality = self.quality(who, against)
+        own, other = self._series(who), self._series(against)
+        for found in (quality, own, other):
+            if isinstance(found, str):
+                return found
+        masks, yardstick = self._masks[who], self._masks[against]
+        assert not isinstance(quality, str) and not isinstance(masks, str) and not isinstance(yardstick, str)
+        assert isinstance(own, JitterSeries) and isinstance(other, JitterSeries)
+        lag = lag_frames(np.stack(masks), np.stack(yardstick))
+        return judge_series(quality, own, other, against=against, lag=lag, seed=self._seed)
+
+    def _series(self, who: str) -> JitterSeries | str:
+        masks = self._masks[who]
+        if isinstance(masks, str):
+            return masks
+        if len(masks) < 3:
+            return "jitter needs at least 3 frames"
+        if len({mask.shape for mask in masks}) > 1:
+            return "the frames of this clip differ in size"
+        frames = self._frames_key(len(masks))
+        series: JitterSeries = _SERIES.get(
+            _digest(frames, *map(np.packbits, masks)),
+            lambda: (jitter_series(np.stack(masks), self._flow(len(masks), frames)), 1 << 12),
+        )
+        return series
+
+    def _flow(self, count: int, key: bytes) -> ClipFlow:
+        """Optical flow of the source video, shared by all masks on it."""
+
+        def make() -> tuple[ClipFlow, int]:
+            frames = np.stack([read_rgb(self._folder / frame.file) for frame in self._clip.frames[:count]])
+            height, width = frames.shape[1:3]
+            return clip_flow(frames), len(frames) * height * width * 9 // 4
+
+        flow: ClipFlow = _FLOWS.get(key.hex(), make)
+        return flow
+
+    def _frames_key(self, count: int) -> bytes:
+        names = "".join(frame.sha256 for frame in self._clip.frames[:count])
+        return hashlib.sha256(names.encode()).digest()
+
+
+def figure_of(judged: Judged, track: Callable[[GuardedJitter], Track], seed: int) -> Figure:
+    """The mean of one track of a judgement, or the judgement's reason."""
+    return Figure.unknown(judged) if isinstance(judged, str) else mean_over_frames(track(judged), seed)
 
 
 def mean_over_frames(values: Track, seed: int) -> Figure:
@@ -73,56 +121,8 @@ def mean_over_frames(values: Track, seed: int) -> Figure:
     return Figure(float(track.mean()), None, found.low, found.high)
 
 
-def _mean(series: JitterSeries | str, name: str, seed: int) -> Figure:
-    if isinstance(series, str):
-        return Figure.unknown(series)
-    return mean_over_frames(getattr(series, name), seed)
-
-
-def _excess(series: Mapping[str, JitterSeries | str], name: str, seed: int) -> Figure:
-    """Splits "the model flickers" from "the export makes it flicker"."""
-    own, reference = series["artifact"], series["reference"]
-    for side in (own, reference):
-        if isinstance(side, str):
-            return Figure.unknown(side)
-    found = excess(getattr(own, name), getattr(reference, name), seed=seed)
-    if found is None:
-        return Figure.unknown("no frame had anything to measure in both")
-    return Figure(found.mean, None, found.low, found.high)
-
-
-def _lag(own: Masks | str, yardstick: Masks | str) -> Figure:
-    """Frames the masks run late; smoothing buys steadiness with it."""
-    if isinstance(own, str) or isinstance(yardstick, str):
-        return Figure.unknown("there is nothing to be late against")
-    found = lag_frames(np.stack(own), np.stack(yardstick))
-    return Figure.unknown("nothing moves clearly enough") if found is None else Figure(float(found))
-
-
-def _series(folder: Path, clip: Clip, masks: Masks | str) -> JitterSeries | str:
-    if isinstance(masks, str):
-        return masks
-    if len(masks) < 3:
-        return _TOO_SHORT
-    stack = np.stack(masks)
-    frames = hashlib.sha256("".join(frame.sha256 for frame in clip.frames[: len(masks)]).encode())
-    key = hashlib.sha256(frames.digest() + np.packbits(stack).tobytes()).hexdigest()
-    series: JitterSeries = _SERIES.get(
-        key, lambda: (jitter_series(stack, _flow(folder, clip, len(masks), frames.hexdigest())), 1 << 12)
-    )
-    return series
-
-
-def _flow(folder: Path, clip: Clip, count: int, key: str) -> ClipFlow:
-    """Optical flow of the source video, shared by all masks on it."""
-
-    def make() -> tuple[ClipFlow, int]:
-        frames = np.stack([read_rgb(folder / frame.file) for frame in clip.frames[:count]])
-        height, width = frames.shape[1:3]
-        return clip_flow(frames), len(frames) * height * width * 9 // 4
-
-    flow: ClipFlow = _FLOWS.get(key, make)
-    return flow
+def _digest(*parts: bytes | NDArray[np.uint8]) -> str:
+    return hashlib.sha256(b"".join(bytes(part) for part in parts)).hexdigest()
 
 
 class _Kept:
@@ -144,3 +144,4 @@ class _Kept:
 
 _FLOWS = _Kept(_KEPT_BYTES)
 _SERIES = _Kept(_KEPT_BYTES)
+_QUALITIES = _Kept(_KEPT_BYTES)

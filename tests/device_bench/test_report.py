@@ -9,10 +9,21 @@ from pathlib import Path
 import pytest
 
 from deploy.cli import run as deploy
+from deploy.contracts.accuracy import AccuracyReport
+from deploy.contracts.artifact import MANIFEST, Artifact
+from deploy.contracts.plan import WarmUp
+from device_bench.plans import Measure
+from device_bench.report.advice import advice
+from device_bench.report.cells import tiles
+from device_bench.report.charts import tradeoff
+from device_bench.report.clip_groups import clip_views
 from device_bench.report.gather import gather
 from device_bench.report.html import to_html
 from device_bench.report.markdown import to_markdown
+from device_bench.report.ranks import groups, mean_rows
+from device_bench.report.rows import CLIP_COLUMNS, accuracy_text, clip_table, reasons
 from device_bench.score.model import Report
+from device_bench.session import Request, bench
 from tests.device_bench.accuracy import save_accuracy
 from tests.device_bench.conftest import Results
 
@@ -30,7 +41,7 @@ def report(results: Results, artifacts: Path, tmp_path: Path) -> Report:
 
 
 def test_gather_finds_all_and_names_the_torn(report: Report) -> None:
-    assert [score.name for score in report.runs] == ["exact-desktop", "shifted-desktop"]
+    assert [score.name for score in report.runs] == ["exact", "shifted"]
     assert len(report.accuracy) == 1
     (broken,) = report.broken
     assert broken.path.name == "torn" and broken.error == "JSON-BROKEN"
@@ -77,7 +88,7 @@ def test_the_page_shows_verdicts_taints_and_reasons(report: Report) -> None:
     ):
         assert words in page
     assert "small &lt;1 %&gt;" in page
-    assert page.count("data:image/jpeg;base64,") == 4 * 6
+    assert page.count("data:image/jpeg;base64,") == 3 * 6  # truth, reference with its equal, and shifted
     plots = json.loads(page.split('id="plots">')[1].split("</script>")[0].replace("<\\/", "</"))
     assert [plot["id"] for plot in plots] == ["tradeoff", "distribution", "timeline", "jitter-0"]
 
@@ -87,10 +98,10 @@ def test_taints_stand_in_front_of_the_name_everywhere(report: Report) -> None:
         runs=tuple(type(score)(**{**vars(score), "taints": ("SIMULATED",)}) for score in report.runs)
     )
     text = to_markdown(tainted)
-    names = re.findall(r"(\S+) (?:exact|shifted)-desktop", text)
+    names = re.findall(r"(\S+) (?:exact|shifted)\b", text)
     assert names and set(names) == {"SIMULATED"}
     page = to_html(tainted)
-    assert page.count('"name":"SIMULATED exact-desktop"') == page.count('exact-desktop"') > 0
+    assert page.count('"name":"SIMULATED exact"') == page.count('exact"') > 0
 
 
 def test_markdown_keeps_its_tables_whole(report: Report) -> None:
@@ -116,3 +127,57 @@ def test_a_broken_folder_is_no_success(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "torn" / "run.json").write_text("[]")
     assert deploy(["report", str(tmp_path / "torn"), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["broken"][0]["error"] == "WRONG-DOCUMENT"
+
+
+def test_steadiness_is_ranked_and_quality_stands_first(report: Report) -> None:
+    rows = clip_table(report)
+    assert CLIP_COLUMNS[:4] == ("clip", "masks", "steady J&F", "J&F")
+    assert [row[1].split()[-1] for row in rows] == ["exact", "shifted", "truth"]
+    page = to_html(report)
+    assert page.index("Steady J&amp;F</th>") < page.index(">J&amp;F</th>") < page.index("Excess flips</th>")
+
+
+def test_equal_masks_are_one_strip(report: Report) -> None:
+    (view,) = clip_views(report)
+    assert [strip.label for strip in view.strips] == ["truth", "fp32 reference", "shifted"]
+    assert view.strips[1].note.startswith("identical to the reference: ")
+    assert view.strips[1].note.endswith("exact")
+
+
+def test_a_reference_that_was_benched_says_that_it_is_one(
+    artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measure = Measure(50_000_000, 1, max_iterations=20, warm_up=WarmUp(min_ns=0, max_ns=1))
+    places = (artifacts / "reference", artifacts / "shifted")
+    list(bench(Request(places, measure, out=tmp_path / "results"), lambda *_: None))
+    path = save_accuracy(artifacts, tmp_path / "accuracy.json")
+    accuracy = AccuracyReport.load(path)
+    digest = Artifact.load(artifacts / "reference" / MANIFEST).model_sha256
+    kept = tuple(row for row in accuracy.rows if row.model_sha256 != digest)
+    accuracy.model_copy(update={"reference_sha256": digest, "rows": kept}).save(path)
+    found = gather([tmp_path], 0, lambda _: None)
+    reference = next(score for score in found.runs if score.name == "reference")
+    assert accuracy_text(found, reference) == "the reference\nmIoU 0.9130"
+    assert "reference: no accuracy.json" not in "\n".join(reasons(found))
+    points = tradeoff(found)
+    assert [(point["marker"].get("symbol"), point["y"]) for point in points][-1] == ("diamond", [0.0])
+    assert ">reference</span><small>mIoU 0.9130" in to_html(found)
+    assert tiles(found)[0].detail.endswith("shifted") or tiles(found)[0].label == "Fastest"
+
+
+def test_what_holds_for_all_runs_is_said_once(report: Report) -> None:
+    energy = [line for line in reasons(report) if "energy" in line]
+    assert energy == ["all runs: energy: a desktop run measures no energy"]
+
+
+def test_several_clips_get_a_mean(report: Report) -> None:
+    (group,) = groups(report)
+    rows = mean_rows([group, group])
+    assert [row.label for row in rows] == [row.label for row in group.rows]
+    assert rows[0].masks.jf.value == pytest.approx(group.rows[0].masks.jf.value)
+    assert rows[0].masks.lag.value is None and mean_rows([group]) == []
+
+
+def test_a_doubtful_run_says_what_to_do() -> None:
+    (line,) = advice([("a", ("CONTENDED",)), ("b", ("CONTENDED", "SIMULATED"))])
+    assert line.startswith("CONTENDED (a, b): ") and "--interleave" in line and "\n" not in line
