@@ -54,12 +54,14 @@ def gather(places: Iterable[Path], seed: int, told: Callable[[str], None]) -> Re
 
 
 def _shortened(runs: list[RunScore]) -> list[RunScore]:
-    """Names without the device's where all runs are of one kind of device: ``x-desktop`` becomes ``x``."""
+    """Names without what all runs share: ``net-onnx-fp16-desktop`` becomes ``onnx-fp16`` among its like."""
     kinds = {run.run.device.platform for run in runs}
-    if len(kinds) != 1:
-        return runs
-    suffix = re.compile(rf"-{re.escape(kinds.pop())}(?=(-\d+)?$)")
-    names = [suffix.sub("", run.name) for run in runs]
+    models = {run.plan.artifact for run in runs}
+    names = [run.name for run in runs]
+    if len(kinds) == 1:
+        names = [re.sub(rf"-{re.escape(next(iter(kinds)))}(?=(-\d+)?$)", "", name) for name in names]
+    if len(models) == 1 and len(runs) > 1:
+        names = [name.removeprefix(f"{next(iter(models))}-") for name in names]
     if len(set(names)) < len({run.name for run in runs}):
         return runs
     return [replace(run, shown_as=name) for run, name in zip(runs, names, strict=True)]

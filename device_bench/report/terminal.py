@@ -59,7 +59,8 @@ def advice_of(report: Report) -> list[str]:
 def _show_runs(report: Report) -> None:
     """The summary, and the steadiness table where masks were made."""
     if report.runs:
-        console.table("Runs", *run_table(report))
+        models = sorted({score.plan.artifact for score in report.runs})
+        console.table(f"Runs of {models[0]}" if len(models) == 1 else "Runs", *run_table(report))
     clips = clip_table(report)
     if clips:
         console.table(CLIP_TITLE, CLIP_COLUMNS, clips)
