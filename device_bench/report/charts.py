@@ -167,7 +167,7 @@ def _bins(
     t_s: NDArray[np.float64], values: NDArray[np.float64]
 ) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
     """At most 200 equal time bins with their 10th, 50th and 90th percentiles; empty bins are left out."""
-    bins = int(np.clip(len(values) // 10, 1, 200))
+    bins = int(np.clip(len(values) // 10, min(len(values), 8), 200))
     edges = np.linspace(t_s[0], t_s[-1], bins + 1)
     cuts = np.searchsorted(t_s, edges[1:-1])
     columns: tuple[list[Any], list[Any], list[Any], list[Any]] = ([], [], [], [])
