@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deploy.contracts.artifact import ParityHop
+from deploy.contracts.decode import Decode
 from deploy.contracts.tensor import DType, TensorSpec
 from deploy.errors import DeployError
 from export.parity import judge_hop
@@ -50,13 +51,10 @@ def capture(model: LoadedModel, pictures: Sequence[Picture]) -> Captured:
     arguments = [tuple(_tensor(p.inputs[spec.name]) for spec in model.inputs) for p in pictures]
     with torch.inference_mode():
         eager = [dict(zip(names, flat(*sample), strict=True)) for sample in arguments]
-    for name, value in eager[0].items():
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise DeployError(
-                "OUTPUT-NAN",
-                f"The fp32 model's output {name} holds NaN or infinity on a real sample.",
-                "Check its weights and its input range (--preprocess) before exporting.",
-            )
+    specs = tuple(_spec(name, value) for name, value in eager[0].items())
+    _demand_outputs(model.decode, names)
+    for picture, outputs in zip(pictures, eager, strict=True):
+        _demand_finite(picture, outputs)
     try:
         program = torch.export.export(flat, arguments[0])
     except Exception as error:
@@ -70,22 +68,22 @@ def capture(model: LoadedModel, pictures: Sequence[Picture]) -> Captured:
         again = [dict(zip(names, module(*sample), strict=True)) for sample in arguments]
     references = [{name: value.numpy() for name, value in outputs.items()} for outputs in again]
     originals = [{name: value.numpy() for name, value in outputs.items()} for outputs in eager]
-    specs = tuple(
-        TensorSpec(name=name, shape=tuple(value.shape), dtype=_dtype(value))
-        for name, value in eager[0].items()
-    )
     return Captured(program, specs, references, judge_hop("eager -> captured", originals, references, "fp32"))
 
 
 def save_program(program: ExportedProgram, path: Path) -> None:
-    """Write the program with ``torch.export.save``."""
+    """Write the program with ``torch.export.save``, by way of memory: on a full disk torch's own file writer
+    ends the whole process."""
+    import io
     import warnings
 
     import torch
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.export.save(program, path)
+        buffer = io.BytesIO()
+        torch.export.save(program, buffer)
+    path.write_bytes(buffer.getvalue())
 
 
 def load_program(path: Path) -> ExportedProgram:
@@ -146,6 +144,35 @@ def _tensor(array: NDArray[np.generic]) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def _dtype(value: torch.Tensor) -> DType:
-    name: DType = str(value.dtype).removeprefix("torch.")  # type: ignore[assignment]
-    return name
+def _spec(name: str, value: torch.Tensor) -> TensorSpec:
+    """What the manifest says of an output; a dtype that no phone format carries is refused."""
+    dtype = str(value.dtype).removeprefix("torch.")
+    if dtype not in get_args(DType):
+        raise DeployError(
+            "OUTPUT-KIND",
+            f"The model's output {name} is {dtype}; a file can give {', '.join(get_args(DType))}.",
+            "Return .float() (or integers) from forward().",
+        )
+    return TensorSpec(name=name, shape=tuple(value.shape), dtype=dtype)  # type: ignore[arg-type]
+
+
+def _demand_outputs(decode: Decode, names: list[str]) -> None:
+    """Raise ``DECODE-OUTPUT`` where the decode block reads an output that the model does not give."""
+    wanted = [getattr(decode, field, None) for field in ("output", "protos")]
+    absent = [name for name in wanted if name is not None and name not in names]
+    if absent:
+        raise DeployError(
+            "DECODE-OUTPUT",
+            f"The decode block reads {', '.join(absent)}, but the model gives {', '.join(names)}.",
+            "Name one of the model's outputs in the --decode file.",
+        )
+
+
+def _demand_finite(picture: Picture, outputs: dict[str, torch.Tensor]) -> None:
+    for name, value in outputs.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise DeployError(
+                "OUTPUT-NAN",
+                f"The fp32 model's output {name} holds NaN or infinity on sample {picture.id}.",
+                "Check its weights and its input range (--preprocess) before exporting.",
+            )

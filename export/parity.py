@@ -28,18 +28,20 @@ Outputs = Mapping[str, NDArray[np.generic]]
 def sqnr_db(reference: NDArray[np.generic], other: NDArray[np.generic]) -> float:
     """Signal to quantization-noise ratio, ``10 log10(sum r^2 / sum (r - o)^2)``, in dB, capped at 200.
 
-    Identical tensors give the cap; a tensor with NaN, or another shape, gives minus infinity's stand-in -200.
+    Identical tensors give the cap; NaN, infinity or another shape gives minus infinity's stand-in, -200.
     """
     if reference.shape != other.shape:
         return -CAP_DB
     signal = reference.astype(np.float64)
-    noise = float(np.square(signal - other.astype(np.float64)).sum())
-    if math.isnan(noise):
+    with np.errstate(invalid="ignore", over="ignore"):
+        noise = float(np.square(signal - other.astype(np.float64)).sum())
+    if not math.isfinite(noise):
         return -CAP_DB
     power = float(np.square(signal).sum())
     if noise == 0.0:
         return CAP_DB
-    return float(np.clip(10 * math.log10(max(power, 1e-300) / noise), -CAP_DB, CAP_DB))
+    decibels = 10 * (math.log10(max(power, 1e-300)) - math.log10(noise))
+    return float(np.clip(decibels, -CAP_DB, CAP_DB))
 
 
 def judge_hop(
@@ -53,7 +55,8 @@ def judge_hop(
             if found <= worst:
                 worst, where = found, key
             if value.shape == other[key].shape and value.size:
-                difference = np.abs(value.astype(np.float64) - other[key].astype(np.float64)).max()
+                with np.errstate(invalid="ignore"):
+                    difference = np.abs(value.astype(np.float64) - other[key].astype(np.float64)).max()
                 largest = max(largest, float(difference) if np.isfinite(difference) else _HUGE)
     tolerance = TOLERANCE_DB[precision]
     passed = worst >= tolerance
