@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from deploy.contracts.artifact import WideOp
+from export.overflow import FP16_MAX
+
 if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
@@ -35,7 +38,11 @@ def half_program(program: ExportedProgram, wide: set[str]) -> ExportedProgram:
         if node.op == "placeholder" and node.name in program.graph_signature.user_inputs
     ]
     _widen(inner, wide)
+    kept = {name: tensor.clone() for name, tensor in inner.state_dict().items() if _leaves_range(tensor)}
     inner.half()
+    for name, tensor in kept.items():
+        owner, _, leaf = name.rpartition(".")
+        getattr(inner.get_submodule(owner), leaf).data = tensor
     _rewrite(inner)
 
     class Half(nn.Module):
@@ -50,6 +57,23 @@ def half_program(program: ExportedProgram, wide: set[str]) -> ExportedProgram:
 
     examples = tuple(torch.zeros(tuple(value.shape), dtype=value.dtype) for value in shapes)
     return torch.export.export(Half(), examples)
+
+
+def _leaves_range(tensor: torch.Tensor) -> bool:
+    """Whether a weight would become infinite in fp16; its readers are among the wide nodes."""
+    if not tensor.is_floating_point() or tensor.numel() == 0:
+        return False
+    return float(tensor.detach().abs().max()) > FP16_MAX
+
+
+def transposed_weights(program: ExportedProgram) -> tuple[WideOp, ...]:
+    """The transposed convolutions: XNNPACK takes no half weights for them."""
+    reason = "XNNPACK takes only fp32 weights for a transposed convolution"
+    return tuple(
+        WideOp(name=node.name, reason=reason)
+        for node in program.graph.nodes
+        if node.op == "call_function" and "conv_transpose" in str(node.target)
+    )
 
 
 def _widen(module: GraphModule, wide: set[str]) -> None:

@@ -16,6 +16,7 @@ from deploy.runtimes.coreml import CoreMLRuntime
 from export.formats.coreml_package import make_reproducible
 from export.formats.coreml_patches import apply_patches
 from export.formats.coreml_proof import prove_coreml
+from export.formats.coreml_systems import deployment_target
 from export.overflow import wide_nodes
 from export.targets.protocol import Converted, Tensors
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from export.job import Job
-
-IOS_VERSIONS = ("iOS15", "iOS16", "iOS17", "iOS18", "iOS26")
 
 
 class CoreMLTarget:
@@ -38,6 +37,7 @@ class CoreMLTarget:
         self._job, self._samples = job, samples
         self._image = job.coreml_input == "image"
         self._program = program
+        deployment_target(job.coreml_target)  # refuses a mistyped one before any work
         if not self._image:
             return
         if job.preprocess is None:
@@ -60,6 +60,7 @@ class CoreMLTarget:
 
         program = self._program.run_decompositions({})
         wide = self._overflowing(program) if precision == "fp16" else ()
+        nodes = {node.name for node in program.module().graph.nodes}  # type: ignore[union-attr]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = ct.convert(
@@ -67,8 +68,8 @@ class CoreMLTarget:
                 inputs=[self._input_type(spec) for spec in self._job.inputs],
                 outputs=[ct.TensorType(name=spec.name) for spec in self._job.outputs],
                 convert_to="mlprogram",
-                minimum_deployment_target=getattr(ct.target, self._job.coreml_target),
-                compute_precision=_compute_precision(precision, {op.name for op in wide}),
+                minimum_deployment_target=deployment_target(self._job.coreml_target),
+                compute_precision=_compute_precision(precision, {op.name for op in wide}, nodes),
                 skip_model_load=sys.platform != "darwin",
             )
         path = folder / "model.mlpackage"
@@ -117,8 +118,11 @@ class CoreMLTarget:
         return wide_nodes(program.module(), samples)  # type: ignore[arg-type]
 
 
-def _compute_precision(precision: str, wide: set[str]) -> Any:
-    """coremltools' precision; with wide ops, a selector by MIL name (the fx node's, or NAME_suffix)."""
+def _compute_precision(precision: str, wide: set[str], nodes: set[str]) -> Any:
+    """coremltools' precision; with wide ops, a selector by MIL name.
+
+    A MIL op is called as its fx node, or NODE_suffix; where several fit (mul, mul_1), it is the longest.
+    """
     import coremltools as ct
 
     if precision == "fp32":
@@ -127,7 +131,8 @@ def _compute_precision(precision: str, wide: set[str]) -> Any:
         return ct.precision.FLOAT16
 
     def narrow(op: Any) -> bool:
-        return not any(op.name == name or op.name.startswith(f"{name}_") for name in wide)
+        owners = [name for name in nodes if op.name == name or op.name.startswith(f"{name}_")]
+        return max(owners, key=len, default="") not in wide
 
     return ct.transform.FP16ComputePrecision(op_selector=narrow)
 

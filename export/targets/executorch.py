@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deploy.contracts.artifact import PrecisionProof, WideOp
 from deploy.runtimes.coreml import CoreMLRuntime
-from export.formats.executorch_fp16 import half_program, half_weights
+from export.formats.executorch_fp16 import half_program, half_weights, transposed_weights
 from export.formats.executorch_proof import prove_executorch
 from export.overflow import wide_nodes
 from export.targets.protocol import Converted, Stage, Tensors
@@ -53,6 +53,8 @@ class ExecuTorchTarget:
         if precision == "fp16":
             wide = self._overflowing()
             program = half_program(self._program, {op.name for op in wide})
+            named = {op.name for op in wide}
+            wide += tuple(op for op in transposed_weights(self._program) if op.name not in named)
             stages = (Stage("fp16 torch graph", self._torch_runner(program)),)
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 
@@ -79,11 +81,12 @@ class ExecuTorchTarget:
         from executorch.backends.apple.coreml.partition import CoreMLPartitioner
 
         from export.formats.coreml_patches import apply_patches
+        from export.formats.coreml_systems import deployment_target
 
         apply_patches()
         specs = CoreMLBackend.generate_compile_specs(
             compute_precision=ct.precision.FLOAT16 if precision == "fp16" else ct.precision.FLOAT32,
-            minimum_deployment_target=getattr(ct.target, self._job.coreml_target),
+            minimum_deployment_target=deployment_target(self._job.coreml_target),
         )
         path, partitions = _lower(self._program, CoreMLPartitioner(compile_specs=specs), folder)
         return Converted(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from export.job import Job
 
 OPSET = 18
+_FP16_SMALLEST = 2.0**-24
 
 
 class OnnxTarget:
@@ -123,6 +124,9 @@ class OnnxTarget:
             for name, value in zip(names, session.run(names, dict(sample)), strict=True):
                 if value.size:
                     largest[name] = max(largest.get(name, 0.0), float(np.abs(value).max()))
+        for tensor in model.graph.initializer:
+            if tensor.data_type == onnx.TensorProto.FLOAT and 0 not in tensor.dims:
+                largest[tensor.name] = float(np.abs(onnx.numpy_helper.to_array(tensor)).max())
         over = {name: value for name, value in largest.items() if value > FP16_MAX}
         wide = []
         for node in model.graph.node:
@@ -140,11 +144,35 @@ class OnnxTarget:
 def _to_fp16(model: onnx.ModelProto, blocked: list[str]) -> onnx.ModelProto:
     from onnxconverter_common import float16
 
+    _part_outputs(model)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return float16.convert_float_to_float16(  # type: ignore[no-any-return]
-            model, keep_io_types=True, node_block_list=blocked, disable_shape_infer=False
+            model,
+            min_positive_val=_FP16_SMALLEST,
+            max_finite_val=FP16_MAX,  # its default clips every constant above 10000 to 10000
+            keep_io_types=True,
+            node_block_list=blocked,
+            disable_shape_infer=False,
         )
+
+
+def _part_outputs(model: onnx.ModelProto) -> None:
+    """Give outputs that are also read inside an inner twin: the converter casts them for both otherwise."""
+    from onnx import helper
+
+    graph = model.graph
+    read = {name for node in graph.node for name in node.input}
+    for output in graph.output:
+        if output.name not in read:
+            continue
+        inner = f"{output.name}_read"
+        for node in graph.node:
+            for names in (node.input, node.output):
+                for index, name in enumerate(names):
+                    names[index] = inner if name == output.name else name
+        graph.node.append(helper.make_node("Identity", [inner], [output.name], name=f"{inner}_out"))
 
 
 def _strip(model: onnx.ModelProto) -> None:
@@ -166,8 +194,11 @@ def _rename(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> No
     graph = model.graph
     mapping = {value.name: name for value, name in zip(graph.input, inputs, strict=True)}
     mapping |= {value.name: name for value, name in zip(graph.output, outputs, strict=True)}
-    for value in (*graph.input, *graph.output):
-        value.name = mapping[value.name]
+    doors = set(mapping.values())
+    inner = [*(tensor.name for tensor in graph.initializer), *(n for node in graph.node for n in node.output)]
+    mapping |= {name: f"{name}_inner" for name in inner if name in doors and name not in mapping}
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        value.name = mapping.get(value.name, value.name)
     for node in graph.node:
         for names in (node.input, node.output):
             for index, name in enumerate(names):
