@@ -43,7 +43,7 @@ def cache_key(request: ExportRequest, source: Source, samples: str, target: str,
         "decode": sha256_file(request.decode) if request.decode else None,
         "samples": samples,
         "calibration": None,
-        "coreml": [request.coreml_input, request.coreml_target] if target != "onnx" else None,
+        "coreml": _coreml(request, target),
         "executorch": request.executorch_backend if target == "executorch" else None,
         "seed": request.seed,
         "tools": versions(*tools),
@@ -52,14 +52,23 @@ def cache_key(request: ExportRequest, source: Source, samples: str, target: str,
     return sha256_bytes(canonical_json(config).encode())
 
 
+def _coreml(request: ExportRequest, target: str) -> list[str] | None:
+    """What Core ML is told, for the files that are made with it."""
+    if target == "coreml":
+        return [request.coreml_input, request.coreml_target]
+    if target == "executorch" and request.executorch_backend == "coreml":
+        return [request.coreml_target]
+    return None
+
+
 def find(key: str) -> Path | None:
-    """The cached artifact folder for ``key``, when it is there and its model file is the one it was."""
+    """The cached artifact folder for ``key``, when it is there and its files are the ones they were."""
     folder = cache_root() / key
     if not (folder / MANIFEST).is_file():
         return None
     try:
         artifact = Artifact.load(folder / MANIFEST)
-        if artifact.cache_key == key and sha256_tree(folder / artifact.model_file) == artifact.model_sha256:
+        if artifact.cache_key == key and _intact(folder, artifact):
             return folder
     except DeployError:
         pass  # a broken entry is no entry
@@ -70,7 +79,7 @@ def find(key: str) -> Path | None:
 def restore(cached: Path, final: Path, name: str, source: Source) -> Artifact:
     """Copy a cached artifact to ``final`` under this call's name and source; an identical one there stays."""
     artifact = Artifact.load(cached / MANIFEST).model_copy(update={"name": name, "source": source})
-    if _same(final, artifact):
+    if _same(final, cached, artifact):
         return artifact
     with new_folder(final, replace=True) as work:
         shutil.copytree(cached, work, dirs_exist_ok=True)
@@ -87,10 +96,23 @@ def keep(folder: Path, key: str) -> None:
         console.note(f"The export was not cached: {error}")
 
 
-def _same(final: Path, artifact: Artifact) -> bool:
-    """Whether the folder at ``final`` already is this artifact, file and all."""
+def _intact(folder: Path, artifact: Artifact) -> bool:
+    """Whether model and golden tensors still are what the manifest says."""
+    tensors = [tensor for sample in artifact.golden.samples for tensor in (*sample.inputs, *sample.outputs)]
+    return sha256_tree(folder / artifact.model_file) == artifact.model_sha256 and all(
+        sha256_file(folder / tensor.file) == tensor.sha256 for tensor in tensors
+    )
+
+
+def _same(final: Path, cached: Path, artifact: Artifact) -> bool:
+    """Whether the folder at ``final`` already is this artifact, every file of it."""
     try:
-        there = Artifact.load(final / MANIFEST)
-        return there == artifact and sha256_tree(final / there.model_file) == artifact.model_sha256
+        return Artifact.load(final / MANIFEST) == artifact and _contents(final) == _contents(cached)
     except (DeployError, OSError):
         return False
+
+
+def _contents(folder: Path) -> dict[Path, str]:
+    """Hash of every file but the manifest, which carries the call's own name."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {path.relative_to(folder): sha256_file(path) for path in files}

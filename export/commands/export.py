@@ -119,8 +119,8 @@ def _targets(given: tuple[str, ...]) -> tuple[str, ...]:
     from export.targets import TARGETS
 
     names = [name for text in given for name in text.split(",")]
-    chosen = TARGETS.names() if "all" in names else [TARGETS.check(name) for name in names]
-    return tuple(dict.fromkeys(chosen))
+    named = [TARGETS.check(name) for name in names if name != "all"]
+    return tuple(dict.fromkeys(TARGETS.names() if "all" in names else named))
 
 
 def _newest_run() -> str:

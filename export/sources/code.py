@@ -13,10 +13,18 @@ _MOST_FILES = 2000
 
 @cache
 def code_digest(package: str) -> str:
-    """Hex SHA-256 over every ``.py`` file of a top-level package (or of a single module), in sorted order."""
+    """Hex SHA-256 over the ``.py`` files of a top-level package, in sorted order.
+
+    A package without ``__init__.py`` counts like any other; a single module counts with the modules beside
+    it, which it may import.
+    """
     spec = find_spec(package)
-    if spec is None or spec.origin is None:
+    if spec is None:
         return sha256_bytes(package.encode())
-    origin = Path(spec.origin)
-    files = sorted(origin.parent.rglob("*.py"))[:_MOST_FILES] if origin.name == "__init__.py" else [origin]
+    files: list[Path] = []
+    if spec.submodule_search_locations is not None:
+        for root in spec.submodule_search_locations:
+            files += sorted(Path(root).rglob("*.py"))[:_MOST_FILES]
+    elif spec.origin is not None:
+        files = sorted(Path(spec.origin).parent.glob("*.py"))[:_MOST_FILES]
     return sha256_bytes(b"\0".join(path.name.encode() + b"\0" + path.read_bytes() for path in files))

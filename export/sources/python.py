@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deploy.contracts.artifact import Source
 from deploy.contracts.decode import Decode, TensorsDecode
@@ -18,7 +18,7 @@ from export.sources.code import code_digest
 from export.sources.protocol import LoadedModel
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 class PythonSource:
@@ -39,9 +39,13 @@ class PythonSource:
         self.name = request.spec.replace(":", "-").replace(".", "-")
 
     def fingerprint(self) -> Source:
-        """The weights file and the sources of the top-level package, by content."""
+        """The weights file and the sources of the top-level package, by content.
+
+        Without a weights file the model is built and its tensors are hashed: the function may read a file of
+        its own, and a changed one must never be answered from the cache.
+        """
         weights = self._request.weights
-        digest = sha256_file(weights) if weights else sha256_bytes(b"as built")
+        digest = sha256_file(weights) if weights else self._built_digest()
         code = code_digest(self._request.spec.partition(":")[0].partition(".")[0])
         return Source(spec=self._request.spec, kind="python", weights_sha256=digest, code_sha256=code)
 
@@ -63,6 +67,16 @@ class PythonSource:
             decode=self._decode(),
             task="tensors" if self._request.decode is None else self._decode().kind,
         )
+
+    def _built_digest(self) -> str:
+        import torch
+
+        torch.manual_seed(self._request.seed)
+        lines = [
+            f"{name}:{tensor.dtype}:{tuple(tensor.shape)}:{sha256_bytes(_bytes(tensor))}"
+            for name, tensor in self._build().state_dict().items()
+        ]
+        return sha256_bytes("\n".join(lines).encode())
 
     def _build(self) -> nn.Module:
         from torch import nn
@@ -91,9 +105,18 @@ class PythonSource:
 
     def _preprocess(self) -> Preprocess | None:
         """The block from ``--preprocess``; for one picture-like input 0..1 RGB is assumed."""
-        if self._request.preprocess is not None:
-            return Preprocess.model_validate(_json(self._request.preprocess, Preprocess.__name__))
         name, shape = self._request.inputs[0]
+        if self._request.preprocess is not None:
+            block: Preprocess = _block(self._request.preprocess, "preprocess", Preprocess)
+            wanted = (1, block.channels, block.height, block.width)
+            if (block.input_name, wanted) != (name, shape) or len(self._request.inputs) > 1:
+                raise DeployError(
+                    "INPUT-SHAPE",
+                    f"{self._request.preprocess} prepares {block.input_name}={_text(wanted)}, "
+                    f"but the input is {', '.join(f'{n}={_text(s)}' for n, s in self._request.inputs)}.",
+                    "Make --input and --preprocess say the same.",
+                )
+            return block
         if len(self._request.inputs) > 1 or len(shape) != 4 or shape[0] != 1 or shape[1] not in (1, 3):
             return None
         gray = {"color": "GRAY", "mean": (0.0,), "std": (1.0,)} if shape[1] == 1 else {}
@@ -102,14 +125,30 @@ class PythonSource:
     def _decode(self) -> Decode:
         if self._request.decode is None:
             return TensorsDecode()
-        from pydantic import TypeAdapter
-
-        adapter: TypeAdapter[Decode] = TypeAdapter(Decode)
-        return adapter.validate_python(_json(self._request.decode, "Decode"))
+        return _block(self._request.decode, "decode", Decode)  # type: ignore[no-any-return]
 
 
-def _json(path: Path, block: str) -> object:
-    payload = read_json(path)
-    if not isinstance(payload, dict):
-        raise DeployError("CONTRACT-BROKEN", f"{path} is no {block} block.", "See docs/contracts.md.")
-    return payload
+def _block(path: Path, name: str, kind: Any) -> Any:
+    """Read one block of a contract; what does not fit raises ``CONTRACT-BROKEN`` with the place."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise DeployError(
+            "CONTRACT-BROKEN",
+            f"{path} is no {name} block: {place}: {first['msg']}.",
+            "The keys and their values are listed in docs/contracts.md.",
+        ) from error
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    import torch
+
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
