@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import resource
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Sequence
@@ -18,7 +21,7 @@ from deploy.contracts.artifact import Parity, PrecisionProof
 from deploy.decode import DECODERS
 from deploy.errors import DeployError
 from deploy.runtimes import RUNTIMES
-from deploy.store import write_json
+from deploy.store import disk_errors, write_json
 from export.capture import load_program
 from export.golden import load_arrays, load_geometry
 from export.job import Job, Row
@@ -38,13 +41,22 @@ def main(target: str) -> None:
     folder = sys.stdin.readline().strip()
     if not folder:
         return  # the flow ended without a job
+    threading.Thread(target=_end_with_the_flow, daemon=True).start()
     import faulthandler
-
-    import torch
 
     faulthandler.enable(faults)
     gc.disable()  # converting is 1.1 to 1.4 times faster without the collector, and the process is short
-    root = Path(folder)
+    try:
+        serve(target, Path(folder))
+    except DeployError as error:
+        sys.exit(errno.ENOSPC if error.error_id == "DISK-FULL" else str(error))  # no row could be written
+
+
+def serve(target: str, root: Path) -> None:
+    """Convert at every precision the job asks of ``target``, and write a row for each."""
+    import torch
+
+    kind = TARGETS.open(target)
     job = Job.load(root / "job.json")
     torch.set_num_threads(job.threads)
     torch.manual_seed(job.seed)
@@ -58,10 +70,18 @@ def main(target: str) -> None:
     for precision in job.precisions[target]:
         started = time.perf_counter()
         try:
-            row = _convert(converter, target, precision, root, job, inputs, references)
+            with disk_errors(root):
+                row = _convert(converter, target, precision, root, job, inputs, references)
         except Exception as error:
             row = _failed(target, precision, error)
         _write(root, row.model_copy(update={"seconds": round(time.perf_counter() - started, 3)}))
+
+
+def _end_with_the_flow() -> None:
+    """The flow holds this process's stdin open; when it closes, whatever ended the flow, nobody needs us."""
+    while os.read(0, 1):  # not through sys.stdin, whose lock a daemon thread may not hold at the end
+        pass
+    os._exit(1)
 
 
 def _convert(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -95,6 +96,15 @@ class Workers:
 
     def _dead(self, target: str, precision: str, code: int) -> Row:
         """A process that ended without a row: killed by a signal, or failed while importing."""
+        if code == errno.ENOSPC:
+            return Row(
+                target=target,
+                precision=precision,
+                status="refused",
+                error_id="DISK-FULL",
+                reason="The disk is full; not even the reason could be written.",
+                remedy="Free some space, or choose another place with --out.",
+            )
         lines = [line for line in self.log(target).splitlines() if line.strip()]
         last = lines[-1][:300] if lines else "it printed nothing"
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
