@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -81,9 +82,15 @@ def _verify_model(request: VerifyRequest, group: Sequence[Exported]) -> Accuracy
     folders = [reference.folder, *(folder for folder, why in runnable.items() if why is None)]
     with console.progress(f"{first.name}: {len(samples)} samples", len(samples) * len(folders)) as bar:
         # One single-threaded process per artifact, two at a time, keeps both cores busy without contention.
+        stop = Event()
         with ThreadPoolExecutor(max_workers=max(1, request.threads)) as pool:
-            futures = {folder: pool.submit(measure, folder, data, 1, bar.advance) for folder in folders}
-            measured = {folder: future.result() for folder, future in futures.items()}
+            try:
+                futures = {f: pool.submit(measure, f, data, 1, bar.advance, stop) for f in folders}
+                measured = {folder: future.result() for folder, future in futures.items()}
+            except BaseException:
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
         bar.label("bootstrap")
         return _report(request, group, reference, data, measured, runnable)
 

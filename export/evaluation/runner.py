@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from deploy.contracts.artifact import MANIFEST, Artifact
@@ -23,6 +24,7 @@ from deploy.vision.preprocess import prepare
 from export.evaluation.compact import Compact, pack
 from export.evaluation.data import DataSource
 
+_POLL_SECONDS = 0.2
 _EVALUATION_CONFIDENCE = 0.001
 """mAP integrates over all confidences, so boxes are kept down to here, as in ultralytics' validator."""
 
@@ -40,21 +42,29 @@ class Measured:
     failure: str | None = None
 
 
-def measure(folder: Path, data: DataSource, threads: int, told: Callable[[], None]) -> Measured:
+def measure(
+    folder: Path, data: DataSource, threads: int, told: Callable[[], None], stop: Event | None = None
+) -> Measured:
     """Run the artifact in ``folder`` over ``data``.
 
     Args:
         told: called after every sample.
+        stop: ends the process early when it is set (Ctrl-C, or another artifact's error).
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
         process = context.Process(target=_child, args=(sender, folder, data, threads, log.name), daemon=True)
-        return _collect(process, receiver, sender, told, Path(log.name))
+        return _collect(process, receiver, sender, told, Path(log.name), stop)
 
 
 def _collect(
-    process: BaseProcess, receiver: Connection, sender: Connection, told: Callable[[], None], log: Path
+    process: BaseProcess,
+    receiver: Connection,
+    sender: Connection,
+    told: Callable[[], None],
+    log: Path,
+    stop: Event | None,
 ) -> Measured:
     """Start the process and take its messages until it ends, one way or the other."""
     process.start()
@@ -63,6 +73,9 @@ def _collect(
     predictions: list[Compact] = []
     try:
         while True:
+            while not receiver.poll(_POLL_SECONDS):
+                if stop is not None and stop.is_set():
+                    return Measured([], [], "stopped")
             kind, payload = receiver.recv()
             if kind == "end":
                 return Measured(observations, predictions)
