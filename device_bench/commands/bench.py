@@ -13,6 +13,7 @@ from device_bench.commands.duration import Duration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from deploy.console import Progress as ProgressBar
     from device_bench.session import Outcome, Request
     from device_bench.transports.protocol import Progress
 
@@ -20,6 +21,7 @@ EPILOG = """\b
 Examples:
   deploy bench artifacts/*
   deploy bench artifacts/* --clip clips/walk --duration 60s
+  deploy bench artifacts/* --clip clips/dog --mask-class dog
   deploy bench artifacts/onnx-fp32 artifacts/onnx-int8 --interleave
 """
 
@@ -37,8 +39,19 @@ Examples:
     type=click.Path(exists=True, path_type=Path),
     help="Frames folder, DAVIS folder or video; repeatable [default: the artifact's own clip].",
 )
-@click.option("--max-frames", type=click.IntRange(min=1), default=150, show_default=True, help="Per clip.")
-@click.option("--mask-class", "classes", multiple=True, help="Count only this class in masks; repeatable.")
+@click.option(
+    "--max-frames",
+    type=click.IntRange(min=1),
+    default=150,
+    show_default=True,
+    help="Frames used of each clip.",
+)
+@click.option(
+    "--mask-class",
+    "classes",
+    multiple=True,
+    help="Count only this class in masks, of models with classes; repeatable [default: all].",
+)
 @click.option(
     "--reference",
     type=click.Path(exists=True, path_type=Path),
@@ -46,7 +59,13 @@ Examples:
 )
 @click.option("--include-reference", is_flag=True, help="Bench the fp32 reference too.")
 @click.option("--interleave", is_flag=True, help="Compare two artifacts call by call in one process.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Where results go.",
+)
 @click.option("--force", is_flag=True, help="Replace earlier results of the same name.")
 @threads_option
 @seed_option
@@ -66,7 +85,10 @@ def command(
     threads: int | None,
     seed: int,
 ) -> int:
-    """Measure speed, memory and mask jitter of ARTIFACTS on a device."""
+    """Measure speed, memory and mask steadiness of ARTIFACTS on a device.
+
+    The raw samples and masks are kept below --out; every figure is computed from them when it is read.
+    """
     from deploy.artifacts import choose
     from deploy.threads import usable_cores
     from device_bench.plans import Measure
@@ -87,9 +109,10 @@ def _bench(request: Request, skipped: list[Path]) -> int:
         console.note(f"{folder} is the fp32 reference; it is run for its masks only (--include-reference).")
     outcomes = []
     with console.progress("bench", len(request.artifacts)) as bar:
-        for outcome in bench(request, _follower(bar.label)):
+        steps = _Steps(bar)
+        for outcome in bench(request, steps.follow):
             outcomes.append(outcome)
-            bar.advance()
+            steps.finish()
     show_outcomes(outcomes)
     done = [outcome for outcome in outcomes if outcome.folder is not None]
     if done:
@@ -119,6 +142,33 @@ def _interleave(request: Request) -> int:
     show_comparison(comparison, folder)
     console.next_steps([f"deploy report {folder} --html report.html"])
     return 0
+
+
+class _Steps:
+    """Moves the bar inside an artifact too: one of 20 s would otherwise stand still for 20 s."""
+
+    SPANS = ((": reference: masks", 0.75, 0.25), (": masks", 0.6, 0.15), (": timed", 0.1, 0.5))
+    """Stage, where on the artifact's step it begins, and how much of it it takes."""
+
+    def __init__(self, bar: ProgressBar) -> None:
+        self._bar, self._reached = bar, 0.0
+        self._label = _follower(bar.label)
+
+    def follow(self, stage: str, done: float, total: float) -> None:
+        """See ``device_bench.transports.protocol.Progress``."""
+        self._label(stage, done, total)
+        begin, length = next((span[1:] for span in self.SPANS if stage.endswith(span[0])), (0.0, 0.0))
+        self._move(begin + length * min(1.0, done / total) if total else 0.0)
+
+    def finish(self) -> None:
+        """One artifact is done, or refused."""
+        self._move(1.0)
+        self._reached = 0.0
+
+    def _move(self, place: float) -> None:
+        if place > self._reached:
+            self._bar.advance(place - self._reached)
+            self._reached = place
 
 
 def _follower(label: Callable[[str], None]) -> Progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deploy.contracts.accuracy import AccuracyReport, AccuracyRow
 from deploy.contracts.verdict import Verdict
 from device_bench.figures import Figure, fixed
-from device_bench.report.ranks import Row, groups, mean_figure, mean_rows, steady_figure
+from device_bench.report.ranks import Group, Row, groups, mean_figure, mean_rows, steady_figure
 from device_bench.score.model import ComparisonScore, Report, RunScore
 
 RUN_COLUMNS = ("run", "accuracy", "p50 ms", "p99 ms", "FPS", "peak MB", "steady J&F", "J&F", "excess flips")
@@ -115,10 +115,8 @@ def steady_text(score: RunScore) -> str:
 def clip_table(report: Report) -> list[list[str]]:
     """All rows of the steadiness table, clip by clip and ranked inside each; the means stand last."""
     found = groups(report)
-    sequences = [group.clip.sequence for group in found]
-    once = len(set(sequences)) == len(sequences)
     rows = [
-        clip_cells(group.clip.sequence if once else group.name, row) for group in found for row in group.rows
+        clip_cells(name, row) for name, group in zip(_names(found), found, strict=True) for row in group.rows
     ]
     return rows + [clip_cells(f"mean of {len(found)}", row) for row in mean_rows(found)]
 
@@ -138,6 +136,30 @@ def clip_cells(clip: str, row: Row) -> list[str]:
         short(row.excess, 4) if row.excess else "",
         plain(row.likeness, 4) if row.likeness else "",
     ]
+
+
+def _names(found: list[Group]) -> list[str]:
+    """Sequences, with their mask classes only where two would be called the same."""
+    sequences = [group.clip.sequence for group in found]
+    once = len(set(sequences)) == len(sequences)
+    return sequences if once else [group.name for group in found]
+
+
+BRIEF_COLUMNS = ("masks", "steady J&F", "J&F", "J", "F", "flips", "excess flips")
+
+
+def brief_clip_table(report: Report) -> list[list[str]]:
+    """The same rows for a narrow terminal: clips as headings, fewer intervals."""
+    found = groups(report)
+    parts = [(name, list(group.rows)) for name, group in zip(_names(found), found, strict=True)]
+    means = mean_rows(found)
+    lines: list[list[str]] = []
+    for name, rows in [*parts, (f"mean of {len(found)} clips", means)] if means else parts:
+        lines.append([f"{name}:", *[""] * (len(BRIEF_COLUMNS) - 1)])
+        for row in rows:
+            _, title, *figures, excess, _ = clip_cells(name, row)
+            lines.append([f"  {title}", *figures, excess.split("\n")[0]])
+    return lines
 
 
 def plain(figure: Figure, digits: int) -> str:

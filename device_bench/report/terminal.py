@@ -11,12 +11,12 @@ from device_bench.comparison import Comparison
 from device_bench.report.advice import advice
 from device_bench.report.rows import (
     ACCURACY_COLUMNS,
-    CLIP_COLUMNS,
+    BRIEF_COLUMNS,
     CLIP_LEAD,
     CLIP_TITLE,
     PAIR_COLUMNS,
     accuracy_cells,
-    clip_table,
+    brief_clip_table,
     pair_cells,
     reasons,
     run_table,
@@ -61,9 +61,9 @@ def _show_runs(report: Report) -> None:
     if report.runs:
         models = sorted({score.plan.artifact for score in report.runs})
         console.table(f"Runs of {models[0]}" if len(models) == 1 else "Runs", *run_table(report))
-    clips = clip_table(report)
+    clips = brief_clip_table(report)
     if clips:
-        console.table(CLIP_TITLE, CLIP_COLUMNS, clips)
+        console.table(CLIP_TITLE, BRIEF_COLUMNS, clips)
         console.say(CLIP_LEAD)
 
 

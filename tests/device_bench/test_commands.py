@@ -12,6 +12,7 @@ import pytest
 from deploy.artifacts import choose
 from deploy.cli import run as deploy
 from deploy.errors import DeployError
+from device_bench.commands.bench import _Steps
 from device_bench.commands.duration import parse_duration
 from device_bench.transports import TRANSPORTS, open_transport
 
@@ -78,3 +79,26 @@ def test_every_transport_opens_and_fits() -> None:
 def test_the_desktop_takes_no_address() -> None:
     with pytest.raises(DeployError, match="UNKNOWN-DEVICE"):
         open_transport("desktop:1")
+
+
+def test_the_bar_moves_inside_an_artifact_and_ends_on_whole_steps() -> None:
+    class Bar:
+        place, words = 0.0, ""
+
+        def advance(self, steps: float = 1) -> None:
+            self.place += steps
+
+        def label(self, text: str) -> None:
+            self.words = text
+
+    bar = Bar()
+    steps = _Steps(bar)  # type: ignore[arg-type]
+    seen = []
+    for stage, done in (("timed", 0), ("timed", 5), ("timed", 10), ("masks", 10), ("reference: timed", 1)):
+        steps.follow(f"mine: {stage}", done, 10)
+        seen.append(bar.place)
+    assert seen == sorted(seen) and 0 < seen[1] < 1 and bar.words == "mine: reference: timed 10%"
+    steps.finish()
+    assert bar.place == pytest.approx(1)
+    steps.finish()
+    assert bar.place == pytest.approx(2)

@@ -21,7 +21,14 @@ from device_bench.report.gather import gather
 from device_bench.report.html import to_html
 from device_bench.report.markdown import to_markdown
 from device_bench.report.ranks import groups, mean_rows
-from device_bench.report.rows import CLIP_COLUMNS, accuracy_text, clip_table, reasons
+from device_bench.report.rows import (
+    BRIEF_COLUMNS,
+    CLIP_COLUMNS,
+    accuracy_text,
+    brief_clip_table,
+    clip_table,
+    reasons,
+)
 from device_bench.score.model import Report
 from device_bench.session import Request, bench
 from tests.device_bench.accuracy import save_accuracy
@@ -133,6 +140,9 @@ def test_steadiness_is_ranked_and_quality_stands_first(report: Report) -> None:
     rows = clip_table(report)
     assert CLIP_COLUMNS[:4] == ("clip", "masks", "steady J&F", "J&F")
     assert [row[1].split()[-1] for row in rows] == ["exact", "shifted", "truth"]
+    brief = brief_clip_table(report)
+    assert [row[0].split()[-1] for row in brief] == ["golden:", "exact", "shifted", "truth"]
+    assert {len(row) for row in brief} == {len(BRIEF_COLUMNS)}
     page = to_html(report)
     assert page.index("Steady J&amp;F</th>") < page.index(">J&amp;F</th>") < page.index("Excess flips</th>")
 
