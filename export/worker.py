@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import faulthandler
 import gc
+import importlib
 import os
 import resource
 import sys
@@ -11,6 +13,8 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +37,36 @@ from export.targets.protocol import Converted, Target
 Outputs = dict[str, NDArray[np.generic]]
 
 
-def main(target: str) -> None:
-    """Serve one job: the folder's path comes on stdin once the program has been captured."""
-    faults = sys.stderr
-    kind = TARGETS.open(target)
-    kind.warm_up()
-    folder = sys.stdin.readline().strip()
-    if not folder:
-        return  # the flow ended without a job
-    threading.Thread(target=_end_with_the_flow, daemon=True).start()
-    import faulthandler
+_SHARED = ("torch", "torch._dynamo", "torch.export")
 
-    faulthandler.enable(faults)
+
+def preload() -> None:
+    """Import what every converter needs, once, before the processes are forked."""
+    for module in _SHARED:
+        importlib.import_module(module)
+
+
+def work(target: str, receiver: Connection, inherited: tuple[Connection, ...], log: str) -> None:
+    """The process: import the converter, wait for the job's folder, convert; ends when the flow does.
+
+    Args:
+        receiver: the job's folder comes here once the program has been captured; its end is ours.
+        inherited: the flow's ends of such pipes that a fork copied; closed here, so that its end shows.
+        log: file that takes everything the converter prints.
+    """
+    for connection in inherited:
+        connection.close()
+    os.setsid()  # Ctrl-C reaches the flow alone, which then ends its workers
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    TARGETS.open(target).warm_up()
+    try:
+        folder = receiver.recv()
+    except EOFError:
+        return  # the flow ended without a job
+    threading.Thread(target=_end_with_the_flow, args=(receiver,), daemon=True).start()
+    faulthandler.enable(2)
     gc.disable()  # converting is 1.1 to 1.4 times faster without the collector, and the process is short
     try:
         serve(target, Path(folder))
@@ -77,10 +99,10 @@ def serve(target: str, root: Path) -> None:
         _write(root, row.model_copy(update={"seconds": round(time.perf_counter() - started, 3)}))
 
 
-def _end_with_the_flow() -> None:
-    """The flow holds this process's stdin open; when it closes, whatever ended the flow, nobody needs us."""
-    while os.read(0, 1):  # not through sys.stdin, whose lock a daemon thread may not hold at the end
-        pass
+def _end_with_the_flow(receiver: Connection) -> None:
+    """The flow holds the other end open; when it closes, whatever ended the flow, nobody needs us."""
+    with suppress(EOFError, OSError):
+        receiver.recv()
     os._exit(1)
 
 
@@ -189,7 +211,3 @@ def _failed(target: str, precision: str, error: Exception) -> Row:
 
 def _write(root: Path, row: Row) -> None:
     write_json(root / "rows" / f"{row.target}-{row.precision}.json", row.to_json())
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

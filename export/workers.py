@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from deploy.store import read_json
-from deploy.threads import worker_environment
+from deploy.threads import set_environment
 from export.job import Row
+from export.worker import preload, work
 
 _POLL_SECONDS = 0.05
 
@@ -20,7 +25,9 @@ _POLL_SECONDS = 0.05
 class Workers:
     """Converter processes that import their libraries while the flow is still capturing the program.
 
-    Use as a context manager: leaving it, by whatever way, ends every process.
+    On Linux they are forked after torch has been imported and before anything ran in it (no thread pool
+    exists yet), so that torch is imported once and not once per target: a third of all CPU time saved.
+    Elsewhere they are spawned. Use as a context manager: leaving it, by whatever way, ends every process.
 
     Args:
         wanted: target to precisions.
@@ -31,31 +38,31 @@ class Workers:
     def __init__(self, wanted: Mapping[str, tuple[str, ...]], folder: Path, threads: int) -> None:
         self._wanted = wanted
         self._folder = folder
-        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._processes: dict[str, BaseProcess] = {}
+        self._senders: dict[str, Connection] = {}
         (folder / "rows").mkdir()
+        set_environment(threads)
+        forks = sys.platform == "linux"
+        context: Any = multiprocessing.get_context("fork" if forks else "spawn")
+        if forks:
+            preload()
         for target in wanted:
-            log = (folder / f"{target}.log").open("w")
-            with log:
-                self._processes[target] = subprocess.Popen(
-                    [sys.executable, "-m", "export.worker", target],
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=log,
-                    text=True,
-                    env=worker_environment(threads),
-                    start_new_session=True,  # Ctrl-C reaches the flow alone, which then ends the workers
-                )
+            receiver, self._senders[target] = context.Pipe(duplex=False)
+            copied = tuple(self._senders.values()) if forks else ()
+            arguments = (target, receiver, copied, str(folder / f"{target}.log"))
+            self._processes[target] = context.Process(target=work, args=arguments, daemon=True)
+            self._processes[target].start()
+            receiver.close()
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes.values():
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            if process.stdin is not None:
-                process.stdin.close()
+            process.kill()
+        for target, process in self._processes.items():
+            process.join()
+            self._senders[target].close()
 
     def run(self, finished: Callable[[Row], None]) -> list[Row]:
         """Hand out the job and collect a row for every target and precision, in the order they were asked.
@@ -63,18 +70,14 @@ class Workers:
         Args:
             finished: called with each row as it arrives.
         """
-        for process in self._processes.values():
-            assert process.stdin is not None
-            try:
-                process.stdin.write(f"{self._folder}\n")
-                process.stdin.flush()
-            except BrokenPipeError:
-                pass  # it died while importing; the row below says how
+        for sender in self._senders.values():
+            with suppress(BrokenPipeError):  # it died while importing; the row below says how
+                sender.send(str(self._folder))
         rows: dict[tuple[str, str], Row] = {}
         cells = [(target, precision) for target, each in self._wanted.items() for precision in each]
         while len(rows) < len(cells):
             time.sleep(_POLL_SECONDS)
-            ended = {target: process.poll() for target, process in self._processes.items()}
+            ended = {target: process.exitcode for target, process in self._processes.items()}
             for target, precision in cells:
                 if (target, precision) in rows:
                     continue

@@ -89,7 +89,6 @@ def command(**options: Any) -> int:
 
 
 def _request(options: dict[str, Any]) -> ExportRequest:
-    from deploy.threads import usable_cores
     from export.request import ExportRequest, parse_input
 
     return ExportRequest(
@@ -110,7 +109,7 @@ def _request(options: dict[str, Any]) -> ExportRequest:
         executorch_backend=options["executorch_backend"],
         use_cache=not options["no_cache"],
         seed=options["seed"],
-        threads=options["threads"] or usable_cores(),
+        threads=options["threads"] or 1,  # the converters already keep the cores busy side by side
     )
 
 
