@@ -60,6 +60,7 @@ def work(target: str, receiver: Connection, inherited: tuple[Connection, ...], l
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    sys.stdout = sys.stderr = os.fdopen(output, "w", buffering=1)
     TARGETS.open(target).warm_up()
     try:
         folder = receiver.recv()

@@ -12,7 +12,6 @@ from deploy.store import read_json
 from export.job import Row
 from export.targets import TARGETS
 from export.targets.protocol import Converted
-from export.worker import serve
 
 
 class InProcess:
@@ -32,6 +31,8 @@ class InProcess:
         return None
 
     def run(self, finished: Any) -> list[Row]:
+        from export.worker import serve
+
         rows = []
         for target, precisions in self._wanted.items():
             TARGETS.open(target).warm_up()
