@@ -44,7 +44,7 @@ class ReferenceRuns:
         reference = find_reference(exported, self._given)
         if reference is None:
             raise DeployError(
-                "NO-REFERENCE",
+                "REFERENCE-MISSING",
                 f"No folder beside {exported.folder.name} holds its fp32 reference.",
                 "Name it with --reference.",
             )

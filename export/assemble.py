@@ -147,5 +147,5 @@ def _manifest(
         toolchain=tools,
         cache_key=key,
         seed=export.request.seed,
-        seconds=row.seconds,
+        export_ms=round(row.seconds * 1000),
     )

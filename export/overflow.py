@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deploy.contracts.artifact import WideOp
@@ -39,14 +39,20 @@ def largest_values(module: GraphModule, samples: Sequence[tuple[torch.Tensor, ..
     return largest
 
 
-def wide_nodes(module: GraphModule, samples: Sequence[tuple[torch.Tensor, ...]]) -> tuple[WideOp, ...]:
-    """Nodes that must stay fp32: those that overflow, and those that read an overflowing value."""
+def overflowing(module: GraphModule, samples: Sequence[tuple[torch.Tensor, ...]]) -> dict[str, float]:
+    """Largest value of every node that leaves the range of fp16 (inputs aside)."""
     largest = largest_values(module, samples)
+    made = {node.name for node in module.graph.nodes if node.op != "placeholder"}
+    return {name: value for name, value in largest.items() if value > FP16_MAX and name in made}
+
+
+def wide_nodes(module: GraphModule, over: Mapping[str, float]) -> tuple[WideOp, ...]:
+    """Nodes that must stay fp32: those that overflow, and those that read an overflowing value."""
     wide: dict[str, str] = {}
     for node in module.graph.nodes:
-        if node.op == "placeholder" or largest.get(node.name, 0.0) <= FP16_MAX:
+        if node.name not in over:
             continue
-        wide[node.name] = f"its output reaches {largest[node.name]:.4g}; fp16 ends at {FP16_MAX:.0f}"
+        wide[node.name] = f"its output reaches {over[node.name]:.4g}; fp16 ends at {FP16_MAX:.0f}"
         for user in node.users:
             if user.op != "output":
                 wide.setdefault(user.name, f"reads {node.name}, which leaves the range of fp16")

@@ -140,4 +140,4 @@ class Artifact(Document):
     toolchain: dict[str, str]
     cache_key: str
     seed: int
-    seconds: float
+    export_ms: int

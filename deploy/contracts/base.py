@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,7 +12,7 @@ from deploy import __version__
 from deploy.errors import DeployError
 from deploy.store import canonical_json, read_json, sha256_bytes, write_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class Contract(BaseModel):
@@ -35,7 +35,7 @@ class Document(Contract):
     KIND: ClassVar[str]
 
     document: str
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Literal[1] = SCHEMA_VERSION
 
     def save(self, path: Path) -> None:
         """Write the document atomically."""

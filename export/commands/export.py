@@ -179,7 +179,7 @@ def _line(result: Built) -> list[str]:
         f"{artifact.model_bytes / 1e6:.2f} MB",
         weights,
         f"PASS {decibels[-1]:.0f} dB" if measured else artifact.parity.status,
-        "" if result.cached else f"{artifact.seconds:.1f}",
+        "" if result.cached else f"{artifact.export_ms / 1000:.1f}",
         result.folder.name,
     ]
 

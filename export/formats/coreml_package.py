@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from pathlib import Path
+from typing import Any
 
 from deploy.store import sha256_file
 
@@ -22,13 +23,19 @@ def weight_file(package: Path) -> Path:
     return package / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
 
 
-def make_reproducible(package: Path) -> None:
-    """Drop dates from the spec, serialise it deterministically, and derive identifiers from contents."""
+def read_spec(package: Path) -> Any:
+    """The package's protobuf message."""
     from coremltools.proto import Model_pb2
 
-    path = spec_file(package)
     spec = Model_pb2.Model()
-    spec.ParseFromString(path.read_bytes())
+    spec.ParseFromString(spec_file(package).read_bytes())
+    return spec
+
+
+def make_reproducible(package: Path) -> None:
+    """Drop dates from the spec, serialise it deterministically, and derive identifiers from contents."""
+    path = spec_file(package)
+    spec = read_spec(package)
     for key in _DATED:
         spec.description.metadata.userDefined.pop(key, None)
     path.write_bytes(spec.SerializeToString(deterministic=True))

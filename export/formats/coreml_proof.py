@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.contracts.artifact import PrecisionProof
-from export.formats.coreml_package import spec_file
+from export.formats.coreml_package import read_spec
 
 _PLUMBING = frozenset(
     {"const", "cast", "reshape", "transpose", "squeeze", "expand_dims", "shape", "identity"}
@@ -34,24 +34,25 @@ _BITS = {
 
 def prove_coreml(package: Path) -> PrecisionProof:
     """Count the weight blob's bytes and the computing ops by dtype (an op's dtype is its first output's)."""
-    from coremltools.proto import Model_pb2
-
-    spec = Model_pb2.Model()
-    spec.ParseFromString(spec_file(package).read_bytes())
     weights: Counter[str] = Counter()
     ops: Counter[str] = Counter()
     total = 0
-    for function in spec.mlProgram.functions.values():
-        for operation in _operations(function.block_specializations[function.opset]):
-            total += 1
-            for value in _stored(operation):
-                name, bits = _dtype(value.type.tensorType)
-                weights[name] += _elements(value.type.tensorType) * bits // 8
-            if operation.type not in _PLUMBING and not operation.type.startswith("constexpr"):
-                ops[_dtype(operation.outputs[0].type.tensorType)[0]] += 1
+    for operation in operations(read_spec(package)):
+        total += 1
+        for value in _stored(operation):
+            name, bits = _dtype(value.type.tensorType)
+            weights[name] += _elements(value.type.tensorType) * bits // 8
+        if operation.type not in _PLUMBING and not operation.type.startswith("constexpr"):
+            ops[_dtype(operation.outputs[0].type.tensorType)[0]] += 1
     return PrecisionProof(
         weight_bytes=dict(sorted(weights.items())), ops=dict(sorted(ops.items())), total_ops=total
     )
+
+
+def operations(spec: Any) -> list[Any]:
+    """Every operation of every function of an ML Program."""
+    functions = spec.mlProgram.functions.values()
+    return [op for each in functions for op in _operations(each.block_specializations[each.opset])]
 
 
 def _operations(block: Any) -> list[Any]:

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from deploy.contracts.artifact import PrecisionProof, WideOp
+from deploy.contracts.artifact import PrecisionProof
 from deploy.contracts.preprocess import Preprocess
+from deploy.contracts.tensor import TensorSpec
 from deploy.errors import DeployError
 from deploy.runtimes.coreml import CoreMLRuntime
-from export.formats.coreml_package import make_reproducible
+from export.formats.coreml_package import make_reproducible, read_spec
 from export.formats.coreml_patches import apply_patches
 from export.formats.coreml_proof import prove_coreml
 from export.formats.coreml_systems import deployment_target
-from export.overflow import wide_nodes
+from export.formats.coreml_wide import WideOps
+from export.overflow import overflowing, wide_nodes
 from export.targets.protocol import Converted, Tensors
 
 if TYPE_CHECKING:
@@ -59,8 +61,9 @@ class CoreMLTarget:
         import coremltools as ct
 
         program = self._program.run_decompositions({})
-        wide = self._overflowing(program) if precision == "fp16" else ()
-        nodes = {node.name for node in program.module().graph.nodes}  # type: ignore[union-attr]
+        module: Any = program.module()
+        over = overflowing(module, self._positional()) if precision == "fp16" else {}
+        rule = WideOps([node.name for node in module.graph.nodes], over)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = ct.convert(
@@ -69,23 +72,25 @@ class CoreMLTarget:
                 outputs=[ct.TensorType(name=spec.name) for spec in self._job.outputs],
                 convert_to="mlprogram",
                 minimum_deployment_target=deployment_target(self._job.coreml_target),
-                compute_precision=_compute_precision(precision, {op.name for op in wide}, nodes),
+                compute_precision=_compute_precision(precision, rule if over else None),
                 skip_model_load=sys.platform != "darwin",
             )
         path = folder / "model.mlpackage"
         model.save(str(path))
         make_reproducible(path)
+        rule.demand(path)
+        description = read_spec(path).description
         return Converted(
             model_file=path.name,
-            inputs=self._job.inputs,
-            outputs=self._job.outputs,
+            inputs=_doors(self._job.inputs, description.input),
+            outputs=_doors(self._job.outputs, description.output),
             preprocess=self._preprocess(),
             deployment={
                 "minimum_os": self._job.coreml_target,
                 "specification_version": str(model.get_spec().specificationVersion),
                 "input": self._job.coreml_input,
             },
-            wide_ops=wide,
+            wide_ops=wide_nodes(module, over),
             cannot_run=CoreMLRuntime.why_not(),
         )
 
@@ -108,33 +113,38 @@ class CoreMLTarget:
         block = self._job.preprocess
         return block.model_copy(update={"input_kind": "image"}) if self._image and block else block
 
-    def _overflowing(self, program: ExportedProgram) -> tuple[WideOp, ...]:
+    def _positional(self) -> list[tuple[torch.Tensor, ...]]:
         import torch
 
-        samples = [
+        return [
             tuple(torch.from_numpy(sample[spec.name]) for spec in self._job.inputs)
             for sample in self._samples
         ]
-        return wide_nodes(program.module(), samples)  # type: ignore[arg-type]
 
 
-def _compute_precision(precision: str, wide: set[str], nodes: set[str]) -> Any:
-    """coremltools' precision; with wide ops, a selector by MIL name.
+def _doors(specs: tuple[TensorSpec, ...], features: Any) -> tuple[TensorSpec, ...]:
+    """The specs with the dtypes that the package itself asks for: fp16 programs have fp16 doors from iOS 16."""
+    from coremltools.proto import FeatureTypes_pb2
 
-    A MIL op is called as its fx node, or NODE_suffix; where several fit (mul, mul_1), it is the longest.
-    """
+    half = {
+        feature.name
+        for feature in features
+        if feature.type.multiArrayType.dataType == FeatureTypes_pb2.ArrayFeatureType.FLOAT16
+    }
+    return tuple(
+        spec.model_copy(update={"dtype": "float16"}) if spec.name in half else spec for spec in specs
+    )
+
+
+def _compute_precision(precision: str, rule: WideOps | None) -> Any:
+    """coremltools' precision; with overflowing values, its selector of ops."""
     import coremltools as ct
 
     if precision == "fp32":
         return ct.precision.FLOAT32
-    if not wide:
+    if rule is None:
         return ct.precision.FLOAT16
-
-    def narrow(op: Any) -> bool:
-        owners = [name for name in nodes if op.name == name or op.name.startswith(f"{name}_")]
-        return max(owners, key=len, default="") not in wide
-
-    return ct.transform.FP16ComputePrecision(op_selector=narrow)
+    return ct.transform.FP16ComputePrecision(op_selector=rule.narrow)
 
 
 def _with_pixels(program: ExportedProgram, block: Preprocess) -> ExportedProgram:

@@ -15,7 +15,7 @@ from deploy.contracts.artifact import PrecisionProof, WideOp
 from deploy.runtimes.coreml import CoreMLRuntime
 from export.formats.executorch_fp16 import half_program, half_weights, transposed_weights
 from export.formats.executorch_proof import prove_executorch
-from export.overflow import wide_nodes
+from export.overflow import overflowing, wide_nodes
 from export.targets.protocol import Converted, Stage, Tensors
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ class ExecuTorchTarget:
             tuple(torch.from_numpy(sample[spec.name]) for spec in self._job.inputs)
             for sample in self._samples
         ]
-        return wide_nodes(self._program.module(), samples)  # type: ignore[arg-type]
+        module: Any = self._program.module()
+        return wide_nodes(module, overflowing(module, samples))
 
     def _torch_runner(self, program: ExportedProgram) -> Callable[[Tensors], dict[str, NDArray[Any]]]:
         """Run a program in torch on arrays by name."""

@@ -161,7 +161,7 @@ ARTIFACT = Artifact(
     toolchain=VERSIONS | {"executorch": "1.5.1"},
     cache_key=sha("key"),
     seed=0,
-    seconds=31.25,
+    export_ms=31250,
 )
 
 DROP = DropInterval(

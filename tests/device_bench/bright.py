@@ -137,7 +137,7 @@ def build_artifact(
             "toolchain": {},
             "cache_key": "0" * 64,
             "seed": 0,
-            "seconds": 0.1,
+            "export_ms": 100,
             **changes,
         }
     )

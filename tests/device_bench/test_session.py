@@ -120,7 +120,7 @@ def test_a_file_of_another_platform_says_why(make_artifact: MakeArtifact, tmp_pa
 def test_without_reference_the_reason_is_kept(make_artifact: MakeArtifact, tmp_path: Path) -> None:
     (outcome,) = run(make_artifact(), out=tmp_path / "results")
     assert outcome.folder is not None
-    assert "NO-REFERENCE" in (outcome.folder / "reference" / "unavailable.json").read_text()
+    assert "REFERENCE-MISSING" in (outcome.folder / "reference" / "unavailable.json").read_text()
 
 
 def test_a_wrong_reference_is_refused(make_artifact: MakeArtifact, tmp_path: Path) -> None:
