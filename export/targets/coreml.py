@@ -123,7 +123,7 @@ class CoreMLTarget:
 
 
 def _doors(specs: tuple[TensorSpec, ...], features: Any) -> tuple[TensorSpec, ...]:
-    """The specs with the dtypes that the package itself asks for: fp16 programs have fp16 doors from iOS 16."""
+    """The specs with the dtypes the package itself asks for: fp16 programs have fp16 doors from iOS 16."""
     from coremltools.proto import FeatureTypes_pb2
 
     half = {

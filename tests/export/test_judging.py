@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from deploy.contracts.artifact import PrecisionProof, WideOp
 from deploy.errors import DeployError
 from export.formats.onnx_proof import prove_onnx
-from export.overflow import FP16_MAX, largest_values, wide_nodes
+from export.overflow import FP16_MAX, largest_values, overflowing, wide_nodes
 from export.parity import (
     AGREEMENT,
     CAP_DB,
@@ -166,10 +166,11 @@ def test_ops_beyond_fp16_and_their_readers_are_named() -> None:
 
     sample = (torch.full((1, 4), 3.0),)
     module = torch.export.export(Loud(), sample).module()
-    found = {op.name: op.reason for op in wide_nodes(module, [sample])}  # type: ignore[arg-type]
+    over = overflowing(module, [sample])  # type: ignore[arg-type]
+    found = {op.name: op.reason for op in wide_nodes(module, over)}  # type: ignore[arg-type]
     assert list(found) == ["mul", "relu", "div"]
     assert "4e+05" in found["mul"]
     assert f"{FP16_MAX:.0f}" in found["mul"]
     assert found["div"].startswith("reads ")
     assert largest_values(module, [sample])["mul"] == 4e5  # type: ignore[arg-type]
-    assert wide_nodes(module, [(torch.zeros(1, 4) - 1,)]) == ()  # type: ignore[arg-type]
+    assert overflowing(module, [(torch.zeros(1, 4) - 1,)]) == {}  # type: ignore[arg-type]

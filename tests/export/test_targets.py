@@ -83,6 +83,8 @@ def test_every_target_at_both_precisions(toy: Toy, in_process: type[InProcess]) 
         if cell[0] in RUNNABLE:
             tolerance = 1e-5 if cell[1] == "fp32" else 5e-3
             np.testing.assert_allclose(run(result, {"image": image})["output"], expected, atol=tolerance)
+    doors = {cell: artifact_of(result).inputs[0].dtype for cell, result in results.items()}
+    assert {cell for cell, dtype in doors.items() if dtype == "float16"} == {("coreml", "fp16")}
     sizes = {cell: artifact_of(result).model_bytes for cell, result in results.items()}
     assert sizes["onnx", "fp16"] < sizes["onnx", "fp32"]
     assert all(str(toy.root) not in json.dumps(artifact_of(r).to_json()) for r in results.values())
@@ -144,6 +146,8 @@ def test_what_leaves_fp16_stays_wide_and_is_named(toy: Toy, function: str) -> No
     image = unseen(1, 3, 64, 64)
     with torch.inference_mode():
         expected = toy.module(function)(torch.from_numpy(image)).numpy()
+    if function == "loud":
+        assert artifact_of(results["coreml", "fp16"]).proof.ops["float32"] == 3
     for target in TARGETS:
         artifact = artifact_of(results[target, "fp16"])
         assert any("fp16 ends at 65504" in op.reason for op in artifact.proof.wide_ops), target
