@@ -10,12 +10,11 @@ import pytest
 
 from deploy.decode.predictions import ClassTruth, InstanceTruth, MaskPrediction
 from deploy.errors import DeployError
+from tests.oracles.real import needs
 from training.data.folders import open_folder
 from training.data.groups import groups_of
 from training.data.layouts import LAYOUTS
 from training.data.split import split_groups
-
-DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 def picture(path: Path, height: int = 20, width: int = 30, seed: int = 0) -> Path:
@@ -42,13 +41,6 @@ def error_of(path: Path, kind: str | None, names: tuple[str, ...] | None = None)
         for index in range(len(found)):
             found.sample(index)
     return caught.value
-
-
-def real(name: str) -> Path:
-    """A folder of real data, or a skip that names it."""
-    if not (DATA / name).is_dir():
-        pytest.skip(f"{name} is not beside the project")
-    return DATA / name
 
 
 def test_every_line_of_the_plate_opens() -> None:
@@ -210,7 +202,7 @@ def test_split_never_cuts_a_clip() -> None:
 
 @pytest.mark.real
 def test_real_davis() -> None:
-    found = open_folder(real("davis16"), "binary_mask")
+    found = open_folder(needs("davis16"), "binary_mask")
     assert (found.layout, len(found), len(set(found.groups))) == ("davis", 279, 5)
     sample = found.sample(0)
     assert sample.image.shape == (480, 854, 3)
@@ -220,7 +212,7 @@ def test_real_davis() -> None:
 
 @pytest.mark.real
 def test_real_coco128() -> None:
-    found = open_folder(real("coco128_seg"), "yolo")
+    found = open_folder(needs("coco128_seg"), "yolo")
     assert len(found) == 64
     assert found.notes == ("2 pictures have no label file and count as background",)
     truth = found.sample(0).truth
@@ -232,11 +224,11 @@ def test_real_coco128() -> None:
 
 @pytest.mark.real
 def test_real_hardhat_and_pills() -> None:
-    found = open_folder(real("hardhat") / "valid", "yolo")
+    found = open_folder(needs("hardhat") / "valid", "yolo")
     assert found.class_names == ("hard_hat", "no_hard_hat", "no_head_wear", "person")
     assert "polygons" in found.notes[0]
-    error = error_of(real("hardhat"), "yolo")
+    error = error_of(needs("hardhat"), "yolo")
     assert error.error_id == "DATA-SPLITS"
-    pills = open_folder(real("pills") / "train", "yolo")
+    pills = open_folder(needs("pills") / "train", "yolo")
     assert len(pills.class_names or ()) == 17
     assert len(set(pills.groups)) == 82

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.errors import DeployError
+from tests.oracles.real import needs
 from training.data.layouts.yolo_labels import parse_labels, rasterise, to_truth
 
 WHERE = Path("labels/a.txt")
@@ -98,9 +99,7 @@ def test_rasterise_is_the_even_odd_rule(points: list[tuple[float, float]]) -> No
 @pytest.mark.real
 def test_rasterise_agrees_with_coco() -> None:
     masks = pytest.importorskip("pycocotools.mask")
-    folder = Path(__file__).parents[3] / "shared" / "data" / "coco128_seg" / "labels"
-    if not folder.is_dir():
-        pytest.skip("coco128_seg is not beside the project")
+    folder = needs("coco128_seg") / "labels"
     scores, areas = [], []
     for path in sorted(folder.glob("*.txt"))[:20]:
         for label in parse_labels(path.read_text(), path, 80):
