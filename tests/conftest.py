@@ -1,4 +1,4 @@
-"""What holds for every test: skips are said by name, and on the CI machine only excusable ones are allowed."""
+"""What holds for every test: skips are said by name, and CI allows only those that nothing can avoid."""
 
 from __future__ import annotations
 
