@@ -27,7 +27,9 @@ class Workers:
 
     On Linux they are forked after torch has been imported and before anything ran in it (no thread pool
     exists yet), so that torch is imported once and not once per target: a third of all CPU time saved.
-    Elsewhere they are spawned. Use as a context manager: leaving it, by whatever way, ends every process.
+    Where torch has been at work before (a model trained on the spot, a function that had to be called for its
+    weights) a forked child would wait for OpenMP threads it does not have; there, and off Linux, they are
+    spawned. Use as a context manager: leaving it, by whatever way, ends every process.
 
     Args:
         wanted: target to precisions.
@@ -42,7 +44,7 @@ class Workers:
         self._senders: dict[str, Connection] = {}
         (folder / "rows").mkdir()
         set_environment(threads)
-        forks = sys.platform == "linux"
+        forks = sys.platform == "linux" and "torch" not in sys.modules
         context: Any = multiprocessing.get_context("fork" if forks else "spawn")
         if forks:
             preload()
@@ -90,8 +92,9 @@ class Workers:
         return [rows[cell] for cell in cells]
 
     def log(self, target: str) -> str:
-        """What a converter printed."""
-        return (self._folder / f"{target}.log").read_text(errors="replace")
+        """What a converter printed; nothing where it ended before it could."""
+        path = self._folder / f"{target}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def _read(self, target: str, precision: str) -> Row | None:
         path = self._folder / "rows" / f"{target}-{precision}.json"

@@ -144,3 +144,31 @@ def test_a_second_export_beside_a_running_one_leaves_it_alone(
     flow.send_signal(signal.SIGINT)
     flow.communicate(timeout=PATIENCE_SECONDS)
     assert toy.left() == ["other-Quick-fp32", "other-reference"]
+
+
+def test_a_flow_whose_torch_has_been_at_work_is_not_forked_into_a_hang(toy: Toy) -> None:
+    """OpenMP's threads do not survive a fork: a forked converter would wait for them for ever."""
+    code = f"""
+import sys, torch
+from dataclasses import replace
+from pathlib import Path
+from export.build import build
+from export.request import ExportRequest
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    big = torch.randn(600, 600)
+    print((big @ big).relu().sum().item())
+    request = ExportRequest(
+        spec={toy.request().spec!r}, targets=("Quick",), precisions=("fp32",), out=Path("artifacts"),
+        name="toy", inputs=(("image", (1, 3, 64, 64)),), sample_count=2, threads=2,
+    )
+    print([result.artifact is not None for result in build(request)])
+"""
+    script = toy.root / "at_work.py"
+    script.write_text(code)
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=toy.root, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("[True, True]\n")
