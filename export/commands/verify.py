@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,23 @@ Exit code: 0 PASS, 3 FAIL, 4 CANNOT-TELL or UNKNOWN.
 """
 
 
+def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    """Refuse NaN and infinity, which no drop can be compared with."""
+    if not math.isfinite(value):
+        raise click.BadParameter("it must be a number", ctx, param)
+    return value
+
+
 @click.command("verify", epilog=EPILOG)
 @click.argument("artifacts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="Folder with your own pictures.")
 @click.option(
-    "--budget", type=float, default=0.01, show_default=True, help="Largest allowed drop (absolute)."
+    "--budget",
+    type=float,
+    default=0.01,
+    show_default=True,
+    callback=_number,
+    help="Largest allowed drop (absolute).",
 )
 @click.option("--metric", help="Figure the verdict is made on [default: the task's].")
 @click.option(
@@ -65,8 +78,8 @@ def command(**options: Any) -> int:
     )
     reports = verify(request)
     paths = []
-    for report in reports:
-        path = options["out"] / f"{report.reference}-accuracy" / "accuracy.json"
+    for report, name in zip(reports, _names(reports), strict=True):
+        path = options["out"] / f"{name}-accuracy" / "accuracy.json"
         report.save(path)
         paths.append(path)
         _show(report)
@@ -77,6 +90,15 @@ def command(**options: Any) -> int:
     outcomes = [row.verdict.outcome for report in reports for row in report.rows]
     judged = [outcome for outcome in outcomes if outcome != "UNKNOWN" or not options["allow_unknown"]]
     return exit_code(judged)
+
+
+def _names(reports: list[AccuracyReport]) -> list[str]:
+    """The models' names; where two share one, the reference's hash tells them apart."""
+    names = [report.reference for report in reports]
+    return [
+        name if names.count(name) == 1 else f"{name}-{report.reference_sha256[:8]}"
+        for name, report in zip(names, reports, strict=True)
+    ]
 
 
 def _show(report: AccuracyReport) -> None:

@@ -125,6 +125,31 @@ class Waits(Quick):
         raise AssertionError
 
 
+class AbortingRuntime:
+    """A runtime whose native code calls abort() on the first inference."""
+
+    def __init__(self, *_: Any) -> None:
+        return None
+
+    @staticmethod
+    def why_not() -> str | None:
+        return None
+
+    def run(self, inputs: Any) -> Any:
+        os.abort()
+
+
+class WaitingRuntime(AbortingRuntime):
+    """A runtime that never answers, and says when it was asked."""
+
+    def __init__(self, model: Path, *_: Any) -> None:
+        self._mark = model.parent / "asked"
+
+    def run(self, inputs: Any) -> Any:
+        self._mark.write_text(str(os.getpid()))
+        signal.pause()
+
+
 LINES = {
     name: f"tests.export.fakes:{name}"
     for name in ("Quick", "Aborts", "Vanishes", "CannotStart", "Raises", "Mislabels", "Waits")
@@ -138,3 +163,5 @@ def install() -> None:
 
     TARGETS.lines.update(LINES)
     RUNTIMES.lines.update(dict.fromkeys(LINES, RUNTIME))
+    RUNTIMES.lines["aborting"] = "tests.export.fakes:AbortingRuntime"
+    RUNTIMES.lines["waiting"] = "tests.export.fakes:WaitingRuntime"
