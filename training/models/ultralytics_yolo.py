@@ -72,19 +72,26 @@ def _unpickle(path: Path) -> Any:
     Path(os.environ["YOLO_CONFIG_DIR"]).mkdir(parents=True, exist_ok=True)
     import pickle
 
-    from ultralytics.nn.tasks import torch_safe_load
+    from ultralytics.nn import tasks
 
+    from training.models.weights import culprit, wants_code
+
+    if not tasks._SafeLoad.SUPPORTED:  # ultralytics would quietly fall back to running the file's code
+        raise DeployError(
+            "CHECKPOINT-UNSAFE",
+            f"The installed torch cannot read {path} without running its code.",
+            "Install the versions this project is tested with, and check them with: deploy doctor",
+        )
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
     try:
-        checkpoint, _ = torch_safe_load(str(path), safe_only=True)  # type: ignore[no-untyped-call]
-    except pickle.UnpicklingError as error:
-        raise _unsafe(path, error) from error
+        checkpoint, _ = tasks.torch_safe_load(str(path), safe_only=True)  # type: ignore[no-untyped-call]
     except Exception as error:
-        if "nsafe" in str(error) or "not allowed" in str(error) or "weights_only" in str(error):
-            raise _unsafe(path, error) from error
+        refusal = error.__cause__ or error
+        if isinstance(refusal, pickle.UnpicklingError) and wants_code(path, str(refusal)):
+            raise _unsafe(path, refusal) from error
         raise DeployError(
             "CHECKPOINT-BROKEN",
-            f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0][:200]}",
+            f"{path} cannot be read as a checkpoint: {culprit(error)}",
             "It may be cut short; copy it again.",
         ) from error
     model = checkpoint.get("ema") or checkpoint.get("model") if isinstance(checkpoint, dict) else None
@@ -98,10 +105,12 @@ def _unpickle(path: Path) -> Any:
     return model
 
 
-def _unsafe(path: Path, error: Exception) -> DeployError:
+def _unsafe(path: Path, error: BaseException) -> DeployError:
+    from training.models.weights import culprit
+
     return DeployError(
         "CHECKPOINT-UNSAFE",
-        f"{path} asks for code to be run on reading; nothing was run ({str(error).splitlines()[0][:160]}).",
+        f"{path} asks for code to be run on reading; nothing was run ({culprit(error)}).",
         "Do not trust this file. If it is yours, save its state dict as safetensors.",
     )
 

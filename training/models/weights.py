@@ -110,11 +110,11 @@ def _read_torch(path: Path) -> Any:
             warnings.simplefilter("ignore")  # torch advises to file an issue about old pickles
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if _wants_code(path, str(error)):
+        if wants_code(path, str(error)):
             raise DeployError(
                 "CHECKPOINT-UNSAFE",
                 f"{path} asks to run code or to build objects while it is read; nothing of it was executed "
-                f"({_reason(error)}).",
+                f"({culprit(error)}).",
                 "Ask its author for model.state_dict() in a .safetensors file.",
             ) from error
         raise _broken(path, error) from error
@@ -135,7 +135,7 @@ def _read_torch(path: Path) -> Any:
         raise _broken(path, error) from error
 
 
-def _wants_code(path: Path, message: str) -> bool:
+def wants_code(path: Path, message: str) -> bool:
     """Whether a refused pickle is a whole one that would have called something, not just torn bytes."""
     if any(words in message for words in _CODE_WORDS):
         return True
@@ -145,7 +145,7 @@ def _wants_code(path: Path, message: str) -> bool:
         return False
 
 
-def _reason(error: Exception) -> str:
+def culprit(error: BaseException) -> str:
     """The line of torch's long message that names the culprit."""
     lines = str(error).splitlines()
     marked = [line for line in lines if "GLOBAL" in line or "global" in line or "Unsupported" in line]
@@ -155,7 +155,7 @@ def _reason(error: Exception) -> str:
 def _broken(path: Path, error: Exception) -> DeployError:
     return DeployError(
         "CHECKPOINT-BROKEN",
-        f"{path} is cut short or is no weights file ({type(error).__name__}: {_reason(error)}).",
+        f"{path} is cut short or is no weights file ({type(error).__name__}: {culprit(error)}).",
         "Copy or train it again.",
     )
 
