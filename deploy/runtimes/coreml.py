@@ -20,6 +20,13 @@ class CoreMLRuntime:
     Image inputs are given as float32 (1, 3, H, W) RGB values in 0..255, like every other runtime's input.
     """
 
+    @staticmethod
+    def prepare() -> None:
+        """Import coremltools."""
+        import coremltools
+
+        del coremltools
+
     def __init__(
         self, model: Path, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], threads: int
     ) -> None:

@@ -16,33 +16,41 @@ from deploy.errors import DeployError
 class ExecuTorchRuntime:
     """A loaded ``.pte``; see ``deploy.runtimes.protocol.Runtime``.
 
-    XNNPACK brings its own thread pool, sized here to ``threads`` where the binding allows it.
+    XNNPACK brings its own thread pool, sized here to ``threads``. The extension module is used directly:
+    ``executorch.runtime``, its thin wrapper, imports the whole exporter, which takes three times as long.
     """
+
+    @staticmethod
+    def prepare() -> None:
+        """Import torch, whose libraries the binding needs, and the binding."""
+        import torch
+        from executorch.extension.pybindings import _C  # type: ignore[attr-defined]
+
+        del torch, _C
 
     def __init__(
         self, model: Path, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], threads: int
     ) -> None:
         import torch
-        from executorch.runtime import Runtime, Verification
+        from executorch.extension.pybindings import _C  # type: ignore[attr-defined]
 
         torch.set_num_threads(threads)
-        _set_pool(threads)
-        backends = Runtime.get().backend_registry.registered_backend_names
+        _C._unsafe_reset_threadpool(threads)
         try:
-            program = Runtime.get().load_program(model, verification=Verification.InternalConsistency)
-            needed = program.metadata("forward")
-            self._method = program.load_method("forward")
+            self._module = _C._load_for_executorch(str(model))
+            outputs_found = self._module.method_meta("forward").num_outputs()
         except Exception as error:
+            backends = ", ".join(_C._get_registered_backend_names())
             raise DeployError(
                 "MODEL-UNLOADABLE",
                 f"ExecuTorch cannot load {model.name} here: {str(error).splitlines()[0]} "
-                f"(back ends in this build: {', '.join(backends)})",
+                f"(back ends in this build: {backends})",
                 "Export it again, or check the versions with: deploy doctor",
             ) from error
-        if self._method is None or needed.num_outputs() != len(outputs):
+        if outputs_found != len(outputs):
             raise DeployError(
                 "MODEL-UNLOADABLE",
-                f"{model.name} has {needed.num_outputs()} outputs; its manifest says {len(outputs)}.",
+                f"{model.name} has {outputs_found} outputs; its manifest says {len(outputs)}.",
                 "Export it again.",
             )
         self._inputs = [spec.name for spec in inputs]
@@ -59,14 +67,5 @@ class ExecuTorchRuntime:
     def run(self, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         """One inference; float32 in and out. Outputs are copies (ExecuTorch reuses its memory)."""
         arguments = [self._from_numpy(np.ascontiguousarray(inputs[name])) for name in self._inputs]
-        values = self._method.execute(arguments)
+        values = self._module.forward(arguments)
         return {name: value.numpy().copy() for name, value in zip(self._outputs, values, strict=True)}
-
-
-def _set_pool(threads: int) -> None:
-    """Size XNNPACK's thread pool; older bindings have no such call, and then keep their default."""
-    from executorch.extension.pybindings import portable_lib
-
-    setter = getattr(portable_lib, "_unsafe_reset_threadpool", None)
-    if setter is not None:
-        setter(threads)

@@ -17,6 +17,13 @@ from deploy.errors import DeployError
 class OnnxRuntime:
     """An ONNX Runtime session; see ``deploy.runtimes.protocol.Runtime``."""
 
+    @staticmethod
+    def prepare() -> None:
+        """Import ONNX Runtime."""
+        import onnxruntime
+
+        del onnxruntime
+
     def __init__(
         self, model: Path, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], threads: int
     ) -> None:

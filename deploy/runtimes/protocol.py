@@ -15,6 +15,11 @@ from deploy.contracts.tensor import TensorSpec
 class Runtime(Protocol):
     """One loaded model. Constructing it is the load that is timed; ``run`` is the inference that is timed."""
 
+    @staticmethod
+    def prepare() -> None:
+        """Import the framework, which an app has done before it loads a model: no part of the timed load."""
+        ...
+
     def __init__(
         self, model: Path, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], threads: int
     ) -> None: ...

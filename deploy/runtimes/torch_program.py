@@ -16,6 +16,14 @@ from deploy.errors import DeployError
 class TorchProgramRuntime:
     """A loaded ``torch.export`` program; see ``deploy.runtimes.protocol.Runtime``."""
 
+    @staticmethod
+    def prepare() -> None:
+        """Import torch and what reads programs."""
+        import torch._dynamo
+        import torch.export
+
+        del torch
+
     def __init__(
         self, model: Path, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], threads: int
     ) -> None:

@@ -97,6 +97,7 @@ def _load(record: Record, folder: Path) -> Runtime:
     reason = kind.why_not()
     if reason is not None:
         raise DeployError("RUNTIME-MISSING", f"{reason}.", "Bench it on a device that can run it.")
+    kind.prepare()
     start = perf_counter_ns()
     runtime: Runtime = kind(model, plan.inputs, plan.outputs, plan.threads)
     record.load_ns = Reading(value=perf_counter_ns() - start)
