@@ -17,7 +17,7 @@ EPILOG = """\b
 Example:
   deploy demo --out demo
 
-Trains a small segmenter (about a minute), exports it to every target at fp32 and fp16, verifies each
+Trains a small segmenter (about a minute), exports it to every target at fp16, verifies each
 file, benches this desktop, and writes demo/report.html. Run again, it goes on where it stopped.
 """
 
@@ -40,23 +40,11 @@ def command(out: Path, duration: str) -> int:
     steps: list[dict[str, Any]] = []
     run, artifacts, results = out / "run", out / "artifacts", out / "results"
     _step(steps, ["train", "binary_masks", "--out", run, "--resume"])
-    _step(
-        steps,
-        ["export", run, "--name", "demo", "--target", "all", "-p", "fp32", "-p", "fp16", "--out", artifacts],
-    )
+    _step(steps, ["export", run, "--name", "demo", "--target", "all", "--out", artifacts])
     exports = sorted(path.parent for path in artifacts.glob("*/artifact.json"))
     _step(steps, ["verify", *exports, "--out", results, "--allow-unknown"], also_fine=(4,))
-    bench = [
-        "--device",
-        "desktop",
-        "--duration",
-        duration,
-        "--out",
-        results,
-        "--force",
-        "--include-reference",
-    ]
-    _step(steps, ["bench", *exports, *bench])
+    where = ["--device", "desktop", "--duration", duration, "--out", results]
+    _step(steps, ["bench", *exports, *where, "--force", "--include-reference"])
     _step(steps, ["report", results, "--html", page, "--markdown", out / "report.md"])
     console.say(f"The report: {page.resolve()}")
     console.emit({"report": str(page), "steps": steps})
