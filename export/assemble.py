@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +49,9 @@ def artifact_folder(out: Path, name: str, target: str, precision: str) -> Path:
 
 def assemble(export: Export, row: Row, key: str) -> Path:
     """Write the artifact of a built row and return its folder."""
-    assert row.folder and row.model_file and row.proof and row.parity
+    assert row.folder and row.model_file
     final = artifact_folder(export.request.out, export.name, row.target, row.precision)
+    tools = ("torch",) if row.target == REFERENCE else TARGETS.open(row.target).TOOLS
     with new_folder(final, replace=True) as folder:
         model = export.work / row.folder / row.model_file
         copy = shutil.copytree if model.is_dir() else shutil.copyfile
@@ -64,14 +64,14 @@ def assemble(export: Export, row: Row, key: str) -> Path:
             export.clip,
             TOLERANCE_DB[row.precision],
         )
-        tools = versions(*TARGETS.open(row.target).TOOLS)
-        _manifest(export, row, key, golden, tools, folder).save(folder / MANIFEST)
+        _manifest(export, row, key, golden, versions(*tools), folder).save(folder / MANIFEST)
     return final
 
 
-def assemble_reference(export: Export, key: str, seconds: float) -> Path:
-    """Write the captured fp32 program as an artifact of its own: the one the others are judged by."""
-    row = Row(
+def reference_row(export: Export, seconds: float) -> Row:
+    """The captured fp32 program as a row like any other: the artifact that the others are judged by."""
+    hop = export.captured.hop
+    return Row(
         target=REFERENCE,
         precision="fp32",
         status="built",
@@ -81,34 +81,14 @@ def assemble_reference(export: Export, key: str, seconds: float) -> Path:
         outputs=export.captured.outputs,
         preprocess=export.model.preprocess,
         proof=_program_proof(export.captured),
-        parity=Parity(
-            status=export.captured.hop.status,
-            reason=export.captured.hop.reason,
-            samples=len(export.pictures),
-            hops=(export.captured.hop,),
-        ),
+        parity=Parity(status=hop.status, reason=hop.reason, samples=len(export.pictures), hops=(hop,)),
         seconds=seconds,
     )
-    final = artifact_folder(export.request.out, export.name, REFERENCE, "fp32")
-    with new_folder(final, replace=True) as folder:
-        shutil.copyfile(export.work / PROGRAM, folder / PROGRAM)
-        golden = write_golden(
-            folder,
-            export.pictures,
-            export.captured.references,
-            row.preprocess,
-            export.clip,
-            TOLERANCE_DB["fp32"],
-        )
-        _manifest(export, row, key, golden, versions("torch"), folder).save(folder / MANIFEST)
-    return final
 
 
-def write_program(captured: Captured, work: Path) -> float:
-    """Save the captured program into the working folder; returns the seconds it took."""
-    started = time.perf_counter()
+def write_program(captured: Captured, work: Path) -> None:
+    """Save the captured program into the working folder."""
     save_program(captured.program, work / PROGRAM)
-    return time.perf_counter() - started
 
 
 def _program_proof(captured: Captured) -> PrecisionProof:

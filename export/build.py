@@ -13,7 +13,7 @@ from deploy.errors import DeployError
 from deploy.registry import DoorPlate
 from deploy.store import scratch_folder
 from export import cache
-from export.assemble import Export, artifact_folder, assemble, assemble_reference, write_program
+from export.assemble import Export, artifact_folder, assemble, reference_row, write_program
 from export.job import Job, Row
 from export.request import ExportRequest
 from export.samples import ParitySamples
@@ -109,7 +109,7 @@ def _convert(
         rows = {(row.target, row.precision): row for row in workers.run(_report(bar))}
         done = {}
         if reference not in cached:
-            folder = assemble_reference(export, keys[reference], seconds)
+            folder = assemble(export, reference_row(export, seconds), keys[reference])
             done[reference] = _finish(folder, keys[reference], reference)
         for cell, row in rows.items():
             if row.status == "built":
