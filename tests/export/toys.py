@@ -150,7 +150,10 @@ class Toy:
         return replace(base, **changes)
 
     def module(self, function: str = "build") -> Any:
-        """The model itself, in eval mode."""
+        """The model itself, in eval mode, with the weights that an export with seed 0 gives it."""
+        import torch
+
+        torch.manual_seed(0)
         __import__(f"{self.package}.nets")
         return getattr(sys.modules[f"{self.package}.nets"], function)().eval()
 
