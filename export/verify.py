@@ -1,38 +1,38 @@
-"""The verification flow on one screen: same samples through the reference and every export, then judge."""
+"""The verification flow on one screen: same samples through the reference and every file, then judge."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
-
-import numpy as np
 
 from deploy import console
-from deploy.artifacts import Exported, check_bytes, find_reference, open_artifact
-from deploy.contracts.accuracy import AccuracyReport, AccuracyRow
-from deploy.decode import DECODERS
-from deploy.errors import DeployError
-from deploy.metrics import METRICS
-from deploy.runtimes import RUNTIMES
+from deploy.contracts.accuracy import AccuracyReport
+from deploy.contracts.decode import Decode
+from deploy.contracts.preprocess import Preprocess
 from deploy.toolchain import versions
-from export.evaluation.agreement import AgreementMetric
-from export.evaluation.compact import unpack
-from export.evaluation.compare import Comparison, Rules, unknown_row
+from export.blocks import read_block
 from export.evaluation.data import DataSource, demand_disjoint
+from export.evaluation.groups import Group, open_groups, reference_folder
+from export.evaluation.judge import Gate, Judge
 from export.evaluation.runner import Measured, measure
+from export.evaluation.subject import Subject
+from export.foreign.adopt import Given
+from export.runners import runner_for
 
 
 @dataclass(frozen=True)
 class VerifyRequest:
-    """One ``deploy verify`` call. ``metric`` ``None`` is the task's primary one; ``budget`` is absolute."""
+    """One ``deploy verify`` call. ``metric`` ``None`` is the task's primary one; ``budget`` is absolute.
+
+    ``reference`` is an artifact folder or anything ``deploy export`` takes as a model; ``preprocess`` and
+    ``decode`` are files that describe the doors of foreign models.
+    """
 
     artifacts: tuple[Path, ...]
     data: Path | None
-    reference: Path | None
+    reference: str | Path | None
     metric: str | None
     budget: float
     limit: int | None
@@ -40,93 +40,59 @@ class VerifyRequest:
     with_slices: bool
     seed: int
     threads: int
+    preprocess: Path | None = None
+    decode: Path | None = None
+
+    @property
+    def gate(self) -> Gate:
+        """How the drop is judged."""
+        return Gate(self.metric, self.budget, self.replicates, self.with_slices, self.seed)
+
+    @property
+    def given(self) -> Given:
+        """The blocks in the files that were named."""
+        return Given(
+            read_block(self.preprocess, "preprocess", Preprocess) if self.preprocess else None,
+            read_block(self.decode, "decode", Decode) if self.decode else None,
+        )
 
 
 def verify(request: VerifyRequest) -> list[AccuracyReport]:
-    """One report per model among the artifacts (they are told apart by their reference's hash).
+    """One report per model among the files (they are told apart by their reference's hash).
 
     Raises:
-        DeployError: a folder that is no artifact, a changed file, a missing reference, bad data, or
-            calibration pictures among the evaluation pictures.
+        DeployError: a folder that is no artifact, a changed file, a missing reference, doors that do not
+            fit, bad data, or calibration pictures among the evaluation pictures.
     """
-    opened = [open_artifact(folder) for folder in request.artifacts]
-    exports = [each for each in opened if each.artifact.role == "export"]
-    if not exports:
-        raise DeployError(
-            "NOTHING-TO-VERIFY",
-            "Only fp32 references were named; they are what exports are compared with.",
-            "Name exports too, for example: deploy verify artifacts/*",
-        )
-    for each in exports:
-        check_bytes(each)
-    models: dict[str, list[Exported]] = {}
-    for each in exports:
-        models.setdefault(each.artifact.reference_sha256, []).append(each)
-    return [_verify_model(request, group) for group in models.values()]
+    with reference_folder(request.reference) as reference:
+        groups = open_groups(request.artifacts, reference, request.given)
+        return [_verify_model(request, group) for group in groups]
 
 
-def _verify_model(request: VerifyRequest, group: Sequence[Exported]) -> AccuracyReport:
-    first = group[0].artifact
-    reference = find_reference(group[0], request.reference)
-    if reference is None:
-        raise DeployError(
-            "REFERENCE-MISSING",
-            f"The fp32 reference of {group[0].folder} is not beside it.",
-            f"Export it again: deploy export {first.source.spec}, or name it with --reference.",
-        )
-    check_bytes(reference)
-    data = DataSource(request.data, first.decode, request.limit, request.seed)
+def _verify_model(request: VerifyRequest, group: Group) -> AccuracyReport:
+    artifact = group.reference.artifact
+    decode = group.subjects[0].exported.artifact.decode
+    data = DataSource(request.data, decode, request.limit, request.seed)
     samples = data.open()
-    demand_disjoint(samples, frozenset(h for each in group for h in each.artifact.calibration_samples))
-    runnable = {each.folder: RUNTIMES.open(each.artifact.target).why_not() for each in group}
-    folders = [reference.folder, *(folder for folder, why in runnable.items() if why is None)]
-    with console.progress(f"{first.name}: {len(samples)} samples", len(samples) * len(folders)) as bar:
-        # One single-threaded process per artifact, two at a time, keeps both cores busy without contention.
-        stop = Event()
-        with ThreadPoolExecutor(max_workers=max(1, request.threads)) as pool:
-            try:
-                futures = {f: pool.submit(measure, f, data, 1, bar.advance, stop) for f in folders}
-                measured = {folder: future.result() for folder, future in futures.items()}
-            except BaseException:
-                stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
+    demand_disjoint(samples, group.calibration)
+    reasons = [_why_not(subject) for subject in group.subjects]
+    runnable = [subject for subject, why in zip(group.subjects, reasons, strict=True) if why is None]
+    total = len(samples) * (1 + len(runnable))
+    with console.progress(f"{artifact.name}: {len(samples)} samples", total) as bar:
+        base, *found = _measure_all([Subject(group.reference), *runnable], data, request.threads, bar)
         bar.label("bootstrap")
-        return _report(request, group, reference, data, measured, runnable)
-
-
-def _report(
-    request: VerifyRequest,
-    group: Sequence[Exported],
-    reference: Exported,
-    data: DataSource,
-    measured: dict[Path, Measured],
-    runnable: dict[Path, str | None],
-) -> AccuracyReport:
-    base = measured[reference.folder]
-    if base.failure is not None:
-        raise DeployError(
-            "REFERENCE-FAILED",
-            f"The fp32 reference could not be run: {base.failure}.",
-            "Check the versions with: deploy doctor",
-        )
-    samples = data.open()
-    metric: Any = AgreementMetric()
-    if samples.labelled:
-        metric = METRICS.open(data.decode.kind).for_decode(data.decode)  # type: ignore[attr-defined]
-    rules = Rules(metric, _primary(metric, request.metric), request.budget, request.replicates, request.seed)
-    observations = base.observations if samples.labelled else [1.0] * len(base.predictions)
-    comparison = Comparison(rules, observations, with_slices=request.with_slices)
-    rows = [
-        _row(each, measured.get(each.folder), runnable[each.folder], base, comparison, rules)
-        for each in group
-    ]
+        judge = Judge(request.gate, group.reference, data, base)
+        measured = iter(found)
+        rows = [
+            judge.row(subject, next(measured) if why is None else None, why)
+            for subject, why in zip(group.subjects, reasons, strict=True)
+        ]
     return AccuracyReport(
-        task=reference.artifact.task,
-        reference=reference.artifact.name,
-        reference_sha256=reference.artifact.model_sha256,
+        task=artifact.task,
+        reference=artifact.name,
+        reference_sha256=artifact.model_sha256,
         data=data.describe(samples),
-        primary_metric=rules.primary,
+        primary_metric=judge.primary,
         rows=tuple(rows),
         replicates=request.replicates,
         seed=request.seed,
@@ -135,34 +101,21 @@ def _report(
     )
 
 
-def _row(
-    export: Exported,
-    found: Measured | None,
-    why_not: str | None,
-    base: Measured,
-    comparison: Comparison,
-    rules: Rules,
-) -> AccuracyRow:
-    reason = why_not or (found.failure if found is not None else None)
-    if found is None or reason is not None:
-        return unknown_row(export.artifact, reason or "not run", rules.primary, rules.budget)
-    artifact = export.artifact
-    decoder = DECODERS.open(artifact.decode.kind)(artifact.decode, artifact.preprocess)
-    agreements = [
-        decoder.agreement(unpack(a), unpack(b))
-        for a, b in zip(base.predictions, found.predictions, strict=True)
-    ]
-    observations = found.observations or agreements
-    return comparison.row(artifact, observations, float(np.mean(agreements)))
+def _measure_all(
+    subjects: list[Subject], data: DataSource, threads: int, bar: console.Progress
+) -> list[Measured]:
+    """One single-threaded process per file, ``threads`` at a time: all cores busy, without contention."""
+    stop = Event()
+    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+        try:
+            futures = [pool.submit(measure, each, data, 1, bar.advance, stop) for each in subjects]
+            return [future.result() for future in futures]
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
-def _primary(metric: Any, asked: str | None) -> str:
-    if asked is None:
-        return str(metric.primary)
-    if asked not in metric.names:
-        raise DeployError(
-            "UNKNOWN-METRIC",
-            f"There is no metric called {asked!r} for this task.",
-            f"Choose one of: {', '.join(metric.names)}.",
-        )
-    return asked
+def _why_not(subject: Subject) -> str | None:
+    artifact = subject.exported.artifact
+    return runner_for(artifact.target, artifact.deployment)[0].why_not()

@@ -29,13 +29,18 @@ class Slice(Contract):
 
 
 class AccuracyRow(Contract):
-    """One artifact's line: measured figures, or UNKNOWN with the reason it could not be run here."""
+    """One artifact's line: measured figures, or UNKNOWN with the reason it could not be run here.
+
+    ``taints`` stand in front of the row's name wherever it is printed: ``EMULATED-COREML`` for a Core ML
+    program that was not run by Apple's framework, ``FOREIGN`` for a file that this project did not export.
+    """
 
     name: str
     target: str
     precision: str
     model_sha256: str
     model_bytes: int
+    taints: tuple[str, ...] = ()
     status: Literal["MEASURED", "UNKNOWN"]
     reason: str | None = None
     figures: tuple[DropInterval, ...] = ()
@@ -45,8 +50,8 @@ class AccuracyRow(Contract):
 
     @property
     def label(self) -> str:
-        """How tables name the row."""
-        return f"{self.name} {self.target} {self.precision}"
+        """How tables name the row: its taints first."""
+        return " ".join((*self.taints, self.name, self.target, self.precision))
 
 
 class EvaluationData(Contract):

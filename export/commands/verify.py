@@ -18,6 +18,11 @@ Examples:
   deploy verify artifacts/*
   deploy verify artifacts/* --data my_pictures --budget 0.005
   deploy verify artifacts/yolov8n-seg-onnx-fp16 --data coco --metric mask_mAP50-95
+  deploy verify theirs.onnx --reference artifacts/yolov8n-seg-reference --data coco
+  deploy verify theirs.mlpackage --reference yolov8n-seg.pt --data coco
+
+ARTIFACTS are folders that deploy export wrote, or model files from elsewhere (.onnx, .mlpackage, .pte) with
+the --reference they should equal: its artifact folder, a run folder or a checkpoint.
 
 Data is a folder with images/ + masks/, DAVIS layout, images/ + labels/ (YOLO), one folder per class, or
 plain pictures (then agreement with the reference is measured). Without --data, generated clips are used.
@@ -44,9 +49,11 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
     help="Largest allowed drop (absolute).",
 )
 @click.option("--metric", help="Figure the verdict is made on [default: the task's].")
+@click.option("--reference", help="The fp32 reference, if it is not beside them: its folder, or the model.")
 @click.option(
-    "--reference", type=click.Path(path_type=Path), help="The fp32 reference, if it is not beside them."
+    "--preprocess", type=click.Path(path_type=Path), help="Preprocess block of foreign files (JSON)."
 )
+@click.option("--decode", type=click.Path(path_type=Path), help="Decode block of foreign files (JSON).")
 @click.option("--limit", type=click.IntRange(min=2), help="Evaluate only so many samples, evenly spread.")
 @click.option("--replicates", type=click.IntRange(100, 100_000), default=1000, show_default=True)
 @click.option("--slices/--no-slices", default=True, show_default=True, help="Also by object size and class.")
@@ -70,7 +77,8 @@ def command(**options: Any) -> int:
     from deploy.threads import usable_cores
     from export.verify import VerifyRequest, verify
 
-    keys = ("artifacts", "data", "reference", "metric", "budget", "limit", "replicates", "seed")
+    keys = ["artifacts", "data", "reference", "preprocess", "decode"]
+    keys += ["metric", "budget", "limit", "replicates", "seed"]
     request = VerifyRequest(
         **{key: options[key] for key in keys},
         with_slices=options["slices"],
@@ -111,7 +119,7 @@ def _show(report: AccuracyReport) -> None:
         [line for row in report.rows for line in _lines(row, report.primary_metric)],
     )
     for row in report.rows:
-        label = f"{row.target} {row.precision}"
+        label = " ".join((*row.taints, row.target, row.precision))
         needed = row.verdict.samples_needed
         hint = f" About {needed} samples would settle it." if needed else ""
         console.say(f"{label}: {row.verdict.outcome}: {row.verdict.reason}.{hint}")
@@ -122,7 +130,7 @@ def _show(report: AccuracyReport) -> None:
 
 
 def _lines(row: AccuracyRow, primary: str) -> list[list[str]]:
-    head = [row.target, row.precision]
+    head = [" ".join((*row.taints, row.target)), row.precision]
     if not row.figures:
         return [[*head, row.verdict.outcome, primary, "", "", "", "", ""]]
     agreement = "" if row.agreement is None else f"{row.agreement:.4f}"

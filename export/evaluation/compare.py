@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.contracts.accuracy import AccuracyRow, DropInterval, Slice
-from deploy.contracts.artifact import Artifact
 from deploy.contracts.verdict import Verdict
 from deploy.statistics.bootstrap import interval, sample_weights
 from deploy.statistics.verdict import judge_drop
+from export.evaluation.subject import Subject
 
 _SLICE_REPLICATES = 400
 
@@ -51,13 +51,14 @@ class Comparison:
             for name, part in parts.items()
         }
 
-    def row(self, artifact: Artifact, observations: Sequence[Any], agreement: float) -> AccuracyRow:
-        """The artifact's line of the report."""
+    def row(self, subject: Subject, observations: Sequence[Any], agreement: float) -> AccuracyRow:
+        """The file's line of the report."""
         figures = self._rules.metric.summarise(observations, self._weights)
         primary = self._rules.primary
         drops = self._reference[primary] - figures[primary]
         return AccuracyRow(
-            **_identity(artifact),
+            **_identity(subject),
+            taints=subject.taints,
             status="MEASURED",
             figures=tuple(
                 found
@@ -84,13 +85,16 @@ class Comparison:
         return tuple(found)
 
 
-def unknown_row(artifact: Artifact, reason: str, primary: str, budget: float) -> AccuracyRow:
-    """The line of an artifact that could not be run here."""
+def unknown_row(subject: Subject, reason: str, primary: str, budget: float) -> AccuracyRow:
+    """The line of a file that could not be run here."""
     verdict = Verdict(outcome="UNKNOWN", reason=reason, metric=primary, budget=budget)
-    return AccuracyRow(**_identity(artifact), status="UNKNOWN", reason=reason, verdict=verdict)
+    return AccuracyRow(
+        **_identity(subject), taints=subject.taints, status="UNKNOWN", reason=reason, verdict=verdict
+    )
 
 
-def _identity(artifact: Artifact) -> dict[str, Any]:
+def _identity(subject: Subject) -> dict[str, Any]:
+    artifact = subject.exported.artifact
     return {
         "name": artifact.name,
         "target": artifact.target,

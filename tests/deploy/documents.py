@@ -181,6 +181,7 @@ ACCURACY = AccuracyReport(
             precision="fp16",
             model_sha256=sha("model"),
             model_bytes=7_012_352,
+            taints=("FOREIGN",),
             status="MEASURED",
             figures=(DROP,),
             agreement=0.9931,

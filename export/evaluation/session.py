@@ -1,0 +1,69 @@
+"""One loaded file over pictures: prepared, run, decoded as an app would, and observed by the metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deploy.contracts.decode import YoloDecode
+from deploy.decode import DECODERS
+from deploy.errors import DeployError
+from deploy.metrics import METRICS
+from deploy.vision.preprocess import prepare
+from export.evaluation.compact import Compact, pack
+from export.evaluation.subject import Subject
+from export.runners import runner_for
+from training.data.samples import EvaluationSample
+
+_EVALUATION_CONFIDENCE = 0.001
+"""mAP integrates over all confidences, so boxes are kept down to here, as in ultralytics' validator."""
+
+
+class Session:
+    """A subject in its runtime.
+
+    Args:
+        labelled: whether the samples carry truth, so that there is something for the metric to observe.
+
+    Raises:
+        DeployError: ``NO-PICTURE-INPUT`` for a model that does not say how pictures go in, and the runtime's
+            ``MODEL-UNLOADABLE``.
+    """
+
+    def __init__(self, subject: Subject, threads: int, *, labelled: bool) -> None:
+        artifact = subject.exported.artifact
+        if artifact.preprocess is None:
+            raise DeployError(
+                "NO-PICTURE-INPUT",
+                f"{artifact.name} does not say how a picture becomes its input, so pictures cannot be "
+                "evaluated.",
+                "Export it again with --preprocess FILE.",
+            )
+        self._preprocess, self._doors = artifact.preprocess, subject.doors
+        runner, _ = runner_for(artifact.target, artifact.deployment)
+        self._runtime = runner(subject.exported.model, artifact.inputs, artifact.outputs, threads)
+        self._decoder = DECODERS.open(artifact.decode.kind)(artifact.decode, artifact.preprocess)
+        judged = _for_judging(artifact.decode)
+        self._judge = self._decoder
+        if judged != artifact.decode:
+            self._judge = DECODERS.open(judged.kind)(judged, artifact.preprocess)
+        self._metric: Any = None
+        if labelled:
+            self._metric = METRICS.open(artifact.decode.kind).for_decode(judged)  # type: ignore[attr-defined]
+
+    def see(self, sample: EvaluationSample) -> tuple[Any, Compact]:
+        """The metric's observation (``None`` without labels) and the prediction that an app would get."""
+        tensor, geometry = prepare(sample.image, self._preprocess)
+        found = self._runtime.run(self._doors.inward({self._preprocess.input_name: tensor}))
+        outputs = self._doors.outward(found)
+        prediction = self._decoder.decode(outputs, geometry)
+        if self._metric is None:
+            return None, pack(prediction)
+        seen = prediction if self._judge is self._decoder else self._judge.decode(outputs, geometry)
+        return self._metric.observe(seen, sample.truth), pack(prediction)
+
+
+def _for_judging(decode: Any) -> Any:
+    """The decode block for the metric: mAP needs every box, not only the confident ones."""
+    if isinstance(decode, YoloDecode):
+        return decode.model_copy(update={"confidence": _EVALUATION_CONFIDENCE, "multi_label": True})
+    return decode
