@@ -11,10 +11,11 @@ from deploy.contracts.decode import Decode
 from deploy.contracts.preprocess import Preprocess
 from deploy.errors import DeployError
 from deploy.store import sha256_tree, size_of
+from export.evaluation.process import Tell, in_process
 from export.evaluation.subject import Subject
 from export.foreign import FORMATS, format_of
 from export.foreign.match import demand_decode, match_input, match_outputs
-from export.foreign.protocol import ForeignFormat, Found
+from export.foreign.protocol import Found
 from export.runners import runner_for
 
 FOREIGN = "FOREIGN"
@@ -53,7 +54,7 @@ def adopt(path: Path, reference: Exported, given: Given) -> Subject:
             "Say it for this file with --preprocess FILE.",
         )
     kind = FORMATS.open(str(format_of(path)))
-    found, proof = _read(kind, path)
+    found, proof = _read(path)
     preprocess, doors = match_input(found, block, str(path), named=given.preprocess is not None)
     decode = given.decode or judge.decode
     if given.decode is not None:
@@ -98,13 +99,19 @@ def precision_of(proof: PrecisionProof) -> str:
     return "w8a8" if label == "w8" and {"int8", "uint8"} & set(proof.ops) else label
 
 
-def _read(kind: type[ForeignFormat], path: Path) -> tuple[Found, PrecisionProof]:
-    try:
-        return kind.doors(path), kind.prove(path)
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
+def _read(path: Path) -> tuple[Found, PrecisionProof]:
+    """Doors and contents, read in a process of its own: a broken file may bring down its library."""
+    told: list[tuple[Found, PrecisionProof]] = []
+    failure = in_process(_read_here, (path,), told.append)
+    if failure is not None:
         raise DeployError(
             "FOREIGN-UNREADABLE",
-            f"{path} cannot be read as {path.suffix}: {type(error).__name__}: {lines[0][:200]}",
+            f"{path} cannot be read as {path.suffix}: {failure.splitlines()[0][:200]}",
             "Check that the file is whole, and the installed tools with: deploy doctor",
-        ) from error
+        )
+    return told[0]
+
+
+def _read_here(tell: Tell, path: Path) -> None:
+    kind = FORMATS.open(str(format_of(path)))
+    tell((kind.doors(path), kind.prove(path)))

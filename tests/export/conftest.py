@@ -44,3 +44,10 @@ def processes(plates: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     site.mkdir()
     (site / "sitecustomize.py").write_text("import tests.export.fakes\ntests.export.fakes.install()\n")
     monkeypatch.setenv("PYTHONPATH", f"{site}:{ROOT}")
+
+
+@pytest.fixture
+def inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read and run in this process: for tests that are not about processes and have many files."""
+    for module in ("export.evaluation.runner", "export.foreign.adopt"):
+        monkeypatch.setattr(f"{module}.in_process", fakes.inline)
