@@ -89,12 +89,17 @@ def _count_constants(program: Any, plan: Any, weights: Counter[str]) -> None:
                 weights[_SCALARS.get(int(tensor.scalar_type), "other")] += size
 
 
-def _count_xnnpack(blob: bytes, weights: Counter[str], ops: Counter[str]) -> None:
+def xnnpack_graph(blob: bytes) -> dict[str, Any]:
+    """The graph inside an XNNPACK delegate's payload, with the keys of its ``schema.fbs``."""
     from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import XNNHeader
 
     header = XNNHeader.from_bytes(blob[: XNNHeader.EXPECTED_LENGTH])
     start = header.flatbuffer_offset
-    graph = _flatbuffer_to_json(blob[start : start + header.flatbuffer_size])
+    return _flatbuffer_to_json(blob[start : start + header.flatbuffer_size])
+
+
+def _count_xnnpack(blob: bytes, weights: Counter[str], ops: Counter[str]) -> None:
+    graph = xnnpack_graph(blob)
     dtypes: dict[int, str] = {}
     for entry in graph["xvalues"]:
         value = entry["xvalue_union"]
