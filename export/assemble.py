@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.contracts.artifact import MANIFEST, Artifact, Golden, Parity, PrecisionProof, Source
 from deploy.store import new_folder, sha256_file, sha256_tree, size_of
 from deploy.toolchain import versions
 from export.cache import REFERENCE
+from export.calibration.input import as_contract
+from export.calibration.pictures import CalibrationPictures
 from export.capture import Captured, save_program
 from export.golden import write_golden
 from export.job import Row
@@ -34,6 +37,7 @@ class Export:
     captured: Captured
     pictures: list[Picture]
     clip: Clip | None
+    calibration: CalibrationPictures | None
     work: Path
 
     @property
@@ -100,6 +104,18 @@ def _program_proof(captured: Captured) -> PrecisionProof:
     return PrecisionProof(weight_bytes=weights, ops={"float32": calls}, total_ops=calls)
 
 
+def _calibration(export: Export, row: Row) -> dict[str, Any]:
+    """The manifest's facts of the calibration, for a file that was calibrated."""
+    pictures = export.calibration
+    if pictures is None or not row.trials:
+        return {}
+    return {
+        "calibration_sha256": pictures.sha256,
+        "calibration_samples": pictures.digests,
+        "calibration": as_contract(pictures, row.trials),
+    }
+
+
 def _manifest(
     export: Export, row: Row, key: str, golden: Golden, tools: dict[str, str], folder: Path
 ) -> Artifact:
@@ -123,6 +139,7 @@ def _manifest(
         proof=row.proof,
         parity=row.parity,
         golden=golden,
+        **_calibration(export, row),
         deployment=row.deployment,
         toolchain=tools,
         cache_key=key,

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import console
 from deploy.contracts.artifact import Artifact, Source
 from deploy.errors import DeployError
-from deploy.registry import DoorPlate
 from deploy.store import scratch_folder
 from export import cache
 from export.assemble import Export, artifact_folder, assemble, reference_row, write_program
+from export.calibration.input import pictures_for, write_input
 from export.job import Job, Row
 from export.request import ExportRequest
+from export.resolution import resolve
 from export.samples import ParitySamples
 from export.sources import open_source
 from export.sources.protocol import ModelSource
-from export.targets import TARGETS
 from export.workers import Workers
 
 Cell = tuple[str, str]
@@ -50,7 +50,9 @@ def build(request: ExportRequest) -> list[Built]:
     fingerprint = source.fingerprint()
     samples = ParitySamples(request, source.training_data)
     digest = samples.digest
-    keys = {cell: cache.cache_key(request, fingerprint, digest, *cell) for cell in cells}
+    pictures = pictures_for(request, source, (precision for _, precision in cells))
+    calibration = pictures.sha256 if pictures else None
+    keys = {cell: cache.cache_key(request, fingerprint, digest, calibration, *cell) for cell in cells}
     done = _restore(request, name, fingerprint, keys) if request.use_cache else {}
     if len(done) < len(cells):
         done |= _convert(request, name, source, fingerprint, samples, keys, set(done))
@@ -58,14 +60,8 @@ def build(request: ExportRequest) -> list[Built]:
 
 
 def _cells(request: ExportRequest) -> list[Cell]:
-    """The reference, then every target and precision; a precision a target lacks is an error."""
-    cells: list[Cell] = [(cache.REFERENCE, "fp32")]
-    for target in request.targets:
-        plate: DoorPlate[str] = DoorPlate(
-            f"{target} precision", {name: name for name in TARGETS.open(target).PRECISIONS}
-        )
-        cells += [(target, plate.check(precision)) for precision in request.precisions]
-    return cells
+    """The reference, then every target at every precision asked for that it has."""
+    return [(cache.REFERENCE, "fp32"), *resolve(request.targets, request.precisions)]
 
 
 def _restore(request: ExportRequest, name: str, source: Source, keys: dict[Cell, str]) -> dict[Cell, Built]:
@@ -101,7 +97,7 @@ def _convert(
         console.progress("loading and capturing the model", len(missing) + 1) as bar,
     ):
         started = time.perf_counter()
-        export = _capture(request, name, source, fingerprint, samples, work)
+        export = _capture(request, name, source, fingerprint, samples, {p for _, p in missing}, work)
         seconds = round(time.perf_counter() - started, 3)
         _write_job(export, wanted)
         bar.advance()
@@ -126,6 +122,7 @@ def _capture(
     source: ModelSource,
     fingerprint: Source,
     samples: ParitySamples,
+    precisions: Collection[str],
     work: Path,
 ) -> Export:
     import torch
@@ -137,6 +134,8 @@ def _capture(
     model = source.load()
     pictures = samples.load(model.inputs, model.preprocess)
     captured = capture(model, pictures)
+    names = getattr(model.decode, "class_names", None)
+    calibration = pictures_for(request, source, precisions, names)
     if captured.hop.status != "PASS":
         raise DeployError(
             "PARITY",
@@ -144,7 +143,7 @@ def _capture(
             "The model is not deterministic in eval mode; remove random ops from forward().",
         )
     write_program(captured, work)
-    return Export(request, name, fingerprint, model, captured, pictures, samples.clip(), work)
+    return Export(request, name, fingerprint, model, captured, pictures, samples.clip(), calibration, work)
 
 
 def _write_job(export: Export, wanted: dict[str, tuple[str, ...]]) -> None:
@@ -167,6 +166,12 @@ def _write_job(export: Export, wanted: dict[str, tuple[str, ...]]) -> None:
         coreml_input=request.coreml_input,
         coreml_target=request.coreml_target,
         executorch_backend=request.executorch_backend,
+        onnx_pairing=request.onnx_pairing,
+        calibration=(
+            write_input(export.calibration, request, export.model.preprocess, work)
+            if export.calibration
+            else None
+        ),
         threads=request.threads,
         seed=request.seed,
     ).save(work / "job.json")

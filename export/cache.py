@@ -12,6 +12,7 @@ from deploy.contracts.base import SCHEMA_VERSION
 from deploy.errors import DeployError
 from deploy.store import canonical_json, new_folder, sha256_bytes, sha256_file, sha256_tree
 from deploy.toolchain import versions
+from export.precisions import PRECISIONS
 from export.request import ExportRequest
 from export.sources.code import code_digest
 from export.targets import TARGETS
@@ -27,8 +28,15 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pocketproof" / "exports"
 
 
-def cache_key(request: ExportRequest, source: Source, samples: str, target: str, precision: str) -> str:
-    """Hex SHA-256 over weights, code, settings, samples and the versions of the tools that convert."""
+def cache_key(
+    request: ExportRequest, source: Source, samples: str, calibration: str | None, target: str, precision: str
+) -> str:
+    """Hex SHA-256 over weights, code, settings, samples and the versions of the tools that convert.
+
+    Args:
+        samples: digest of the parity samples.
+        calibration: digest of the calibration pictures, which count where the precision needs any.
+    """
     tools = TARGETS.open(target).TOOLS if target in TARGETS else ("torch",)
     config = {
         "schema": SCHEMA_VERSION,
@@ -42,7 +50,8 @@ def cache_key(request: ExportRequest, source: Source, samples: str, target: str,
         "preprocess": sha256_file(request.preprocess) if request.preprocess else None,
         "decode": sha256_file(request.decode) if request.decode else None,
         "samples": samples,
-        "calibration": None,
+        "calibration": _calibration(request, calibration, precision),
+        "onnx": request.onnx_pairing if target == "onnx" and PRECISIONS[precision].calibrated else None,
         "coreml": _coreml(request, target),
         "executorch": request.executorch_backend if target == "executorch" else None,
         "seed": request.seed,
@@ -50,6 +59,13 @@ def cache_key(request: ExportRequest, source: Source, samples: str, target: str,
         "own_code": [code_digest("export"), code_digest("deploy")],
     }
     return sha256_bytes(canonical_json(config).encode())
+
+
+def _calibration(request: ExportRequest, pictures: str | None, precision: str) -> list[str] | None:
+    """What decides the ranges of a calibrated file."""
+    if pictures is None or not PRECISIONS[precision].calibrated:
+        return None
+    return [pictures, request.calibrator]
 
 
 def _coreml(request: ExportRequest, target: str) -> list[str] | None:

@@ -6,11 +6,24 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from deploy.contracts.artifact import Parity, PrecisionProof
+from deploy.contracts.artifact import CalibrationTrial, Parity, PrecisionProof
 from deploy.contracts.base import Contract, Document
 from deploy.contracts.decode import Decode
 from deploy.contracts.preprocess import Preprocess
 from deploy.contracts.tensor import TensorSpec
+
+
+class CalibrationInput(Contract):
+    """Calibration pictures as the model takes them, in one ``.npy`` file: float32 (samples + hold_out, ...).
+
+    ``methods`` and ``counts`` are the ways of taking ranges to try; the hold-out decides between them.
+    """
+
+    file: str
+    samples: int
+    hold_out: int
+    methods: tuple[str, ...]
+    counts: tuple[int, ...]
 
 
 class Job(Document):
@@ -35,6 +48,8 @@ class Job(Document):
     coreml_input: Literal["tensor", "image"]
     coreml_target: str
     executorch_backend: Literal["xnnpack", "coreml"]
+    onnx_pairing: Literal["x86", "arm"]
+    calibration: CalibrationInput | None
     threads: int
     seed: int
 
@@ -59,5 +74,6 @@ class Row(Contract):
     deployment: dict[str, str] = Field(default_factory=dict)
     proof: PrecisionProof | None = None
     parity: Parity | None = None
+    trials: tuple[CalibrationTrial, ...] = ()
     seconds: float = 0.0
     peak_memory_bytes: int | None = None

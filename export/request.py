@@ -17,6 +17,7 @@ class ExportRequest:
 
     ``spec`` is what the user typed for the model; ``inputs`` are (name, shape) pairs and may be empty where
     the source knows them; ``samples`` is a folder of real pictures for parity, golden samples and overflow.
+    ``calibration`` are folders for activation ranges; empty means the run's own training split.
     """
 
     spec: str
@@ -34,6 +35,10 @@ class ExportRequest:
     coreml_input: Literal["tensor", "image"] = "tensor"
     coreml_target: str = "iOS17"
     executorch_backend: Literal["xnnpack", "coreml"] = "xnnpack"
+    onnx_pairing: Literal["x86", "arm"] = "x86"
+    calibration: tuple[Path, ...] = ()
+    calibration_count: int = 64
+    calibrator: str = "auto"
     use_cache: bool = True
     seed: int = 0
     threads: int = 1

@@ -24,13 +24,14 @@ from numpy.typing import NDArray
 from deploy.contracts.artifact import Parity, PrecisionProof
 from deploy.decode import DECODERS
 from deploy.errors import DeployError
-from deploy.runtimes import RUNTIMES
 from deploy.store import disk_errors, write_json
+from export.calibration.calibrator import Calibrator
 from export.capture import load_program
 from export.golden import load_arrays, load_geometry
 from export.job import Job, Row
 from export.parity import judge_hop, judge_parity, unknown_hop
 from export.precision_proof import demand_label
+from export.runners import runner_for
 from export.targets import TARGETS
 from export.targets.protocol import Converted, Target
 
@@ -85,7 +86,9 @@ def serve(target: str, root: Path) -> None:
     torch.manual_seed(job.seed)
     inputs, references = load_arrays(root / job.samples, job.sample_count)
     try:
-        converter = kind(job, load_program(root / job.program), inputs)
+        program = load_program(root / job.program)
+        calibrator = Calibrator(job, root, program) if job.calibration else None
+        converter = kind(job, program, inputs, calibrator)
     except Exception as error:
         for precision in job.precisions[target]:
             _write(root, _failed(target, precision, error))
@@ -149,8 +152,8 @@ def _parity(
         outputs = [stage.run(sample) for sample in inputs]
         tolerance = precision if precision in stage.name else "fp32"
         hops.append(judge_hop(f"captured -> {stage.name}", references, outputs, tolerance))
-    runtime = RUNTIMES.open(target)
-    why_not = converted.cannot_run or runtime.why_not()
+    runtime, _ = runner_for(target, converted.deployment)
+    why_not = runtime.why_not()
     decoder = DECODERS.open(job.decode.kind)(job.decode, job.preprocess)
     pairs: list[tuple[Any, Any]] = []
     if why_not is not None:
@@ -183,6 +186,7 @@ def _built(
         deployment=converted.deployment,
         proof=proof,
         parity=parity,
+        trials=converted.trials,
         peak_memory_bytes=peak if sys.platform == "darwin" else peak * 1024,
     )
 

@@ -106,6 +106,31 @@ class Golden(Contract):
     sqnr_db: float
 
 
+class CalibrationTrial(Contract):
+    """One way of taking activation ranges, and how far from fp32 it ended on held-out pictures.
+
+    ``divergence`` is task-level and needs no labels (see ``export.calibration.divergence``); ``None`` where
+    there was only one way and nothing to choose.
+    """
+
+    method: str
+    samples: int
+    divergence: float | None
+
+
+class Calibration(Contract):
+    """Where the ranges of a quantized file come from; ``trials`` best first, the first is what was used.
+
+    ``classes_unseen`` are the model's classes that no calibration label shows, ``None`` without labels.
+    """
+
+    source: str
+    samples: int
+    hold_out: int
+    classes_unseen: tuple[str, ...] | None = None
+    trials: tuple[CalibrationTrial, ...]
+
+
 class Artifact(Document):
     """``artifact.json``: everything known about one exported file (or about the fp32 reference itself).
 
@@ -136,6 +161,7 @@ class Artifact(Document):
     golden: Golden
     calibration_sha256: str | None = None
     calibration_samples: tuple[str, ...] = ()
+    calibration: Calibration | None = None
     deployment: dict[str, str]
     toolchain: dict[str, str]
     cache_key: str

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.errors import DeployError
-from deploy.store import write_atomic
+from deploy.store import sha256_bytes, write_atomic
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
@@ -34,6 +34,11 @@ def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     if not ok:
         raise DeployError("IMAGE-UNWRITABLE", f"{path} could not be encoded.", "Check the picture's shape.")
     write_atomic(path, encoded.tobytes())
+
+
+def pixel_digest(image: NDArray[np.uint8]) -> str:
+    """Hex SHA-256 of decoded pixels (H, W, 3), whatever the file was called."""
+    return sha256_bytes(str(image.shape).encode() + image.tobytes())
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ Examples:
   deploy export --target coreml
   deploy export runs/first --target all --precision fp16 --out artifacts/
   deploy export yolov8n-seg.pt --target onnx
+  deploy export yolov8n-seg.pt --target all --precision int8 --calibration my_pictures
   deploy export timm:tf_efficientnet_lite0 --weights w.safetensors --target executorch
   deploy export my_pkg.models:build --weights w.pth --input image=1x3x256x256 --target coreml
 
@@ -39,7 +40,7 @@ demo's, trained on the spot.
     multiple=True,
     default=("fp16",),
     show_default=True,
-    help="fp32 or fp16.",
+    help="fp32, fp16, w8, w8a8, w4 ... or int8, which is resolved per target and printed.",
 )
 @click.option(
     "--out",
@@ -64,6 +65,26 @@ demo's, trained on the spot.
 )
 @click.option(
     "--executorch-backend", type=click.Choice(["xnnpack", "coreml"]), default="xnnpack", show_default=True
+)
+@click.option(
+    "--onnx-pairing",
+    type=click.Choice(["x86", "arm"]),
+    default="x86",
+    show_default=True,
+    help="Types of w8a8: U8S8 is fast on x86, S8S8 on ARM.",
+)
+@click.option(
+    "--calibration",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Pictures that w8a8 takes its ranges from [default: the run's training split]; repeat for several.",
+)
+@click.option("--calibration-count", type=click.IntRange(4, 4096), default=64, show_default=True)
+@click.option(
+    "--calibrator",
+    default="auto",
+    show_default=True,
+    help="minmax, percentile or entropy; auto keeps the best on held-out pictures.",
 )
 @click.option("--no-cache", is_flag=True, help="Convert again even if nothing changed.")
 @seed_option
@@ -107,6 +128,10 @@ def _request(options: dict[str, Any]) -> ExportRequest:
         coreml_input=options["coreml_input"],
         coreml_target=options["coreml_target"],
         executorch_backend=options["executorch_backend"],
+        onnx_pairing=options["onnx_pairing"],
+        calibration=options["calibration"],
+        calibration_count=options["calibration_count"],
+        calibrator=options["calibrator"],
         use_cache=not options["no_cache"],
         seed=options["seed"],
         threads=options["threads"] or 1,  # the converters already keep the cores busy side by side

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.contracts.accuracy import EvaluationData
 from deploy.contracts.decode import Decode
 from deploy.errors import DeployError, ExitCode
-from deploy.store import sha256_bytes
+from deploy.vision.images import pixel_digest
 from training.data.folders import open_folder
 from training.data.generated import generated_set
 from training.data.samples import EvaluationSet
@@ -85,5 +85,4 @@ def demand_disjoint(samples: EvaluationSet, calibration: frozenset[str]) -> None
 
 def picture_digest(samples: EvaluationSet, index: int) -> str:
     """Hex SHA-256 of a sample's decoded pixels, whatever its file was called."""
-    image = samples.sample(index).image
-    return sha256_bytes(str(image.shape).encode() + image.tobytes())
+    return pixel_digest(samples.sample(index).image)

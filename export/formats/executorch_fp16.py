@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from deploy.contracts.artifact import WideOp
+from export.folding import fold_norms
 from export.overflow import FP16_MAX
 
 if TYPE_CHECKING:
@@ -60,49 +61,6 @@ def half_program(program: ExportedProgram, wide: set[str]) -> ExportedProgram:
 
     examples = tuple(torch.zeros(tuple(value.shape), dtype=value.dtype) for value in shapes)
     return torch.export.export(Half(), examples)
-
-
-def fold_norms(module: GraphModule, wide: set[str]) -> None:
-    """Fold every batch norm into the convolution before it, in float64; wide ones stay as they are."""
-    import torch
-
-    aten = torch.ops.aten
-    convolutions = (aten.conv2d.default, aten.conv1d.default, aten.conv2d.padding)
-    for node in list(module.graph.nodes):
-        source = node.args[0] if node.target == aten.batch_norm.default else None
-        if source is None or source.target not in convolutions or len(source.users) > 1:
-            continue
-        tensors = [_constant(module, arg) for arg in (*source.args[1:2], *node.args[1:5])]
-        if {node.name, source.name} & wide or any(tensor is None for tensor in tensors) or node.args[5]:
-            continue
-        weight, gamma, beta, mean, variance = (tensor.double() for tensor in tensors)  # type: ignore[union-attr]
-        given = source.args[2] if len(source.args) > 2 else None
-        bias = mean * 0 if given is None else _constant(module, given)
-        if bias is None:
-            continue
-        scale = gamma / torch.sqrt(variance + float(node.args[7]))
-        name = f"folded_{node.name}"
-        module.register_buffer(
-            f"{name}_weight", (weight * scale.reshape(-1, *[1] * (weight.dim() - 1))).float()
-        )
-        module.register_buffer(f"{name}_bias", ((bias.double() - mean) * scale + beta).float())
-        with module.graph.inserting_before(source):
-            new = [module.graph.get_attr(f"{name}_{part}") for part in ("weight", "bias")]
-        source.args = (source.args[0], *new, *source.args[3:])
-        node.replace_all_uses_with(source)
-        module.graph.erase_node(node)
-    module.graph.eliminate_dead_code()
-    module.delete_all_unused_submodules()
-    module.recompile()
-
-
-def _constant(module: GraphModule, node: Any) -> torch.Tensor | None:
-    """The tensor behind a ``get_attr`` node."""
-    if getattr(node, "op", None) != "get_attr":
-        return None
-    owner, _, leaf = node.target.rpartition(".")
-    found: torch.Tensor = getattr(module.get_submodule(owner), leaf).detach()
-    return found
 
 
 def _leaves_range(tensor: torch.Tensor) -> bool:

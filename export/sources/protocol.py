@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from export.request import ExportRequest
+    from training.data.samples import EvaluationSet
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,21 @@ class ModelSource(Protocol):
     """One kind of thing a user can point at, built from the request.
 
     ``name`` is the artifacts' first name; ``training_data`` is what a run was trained on, ``None`` elsewhere.
+    ``decode_kind`` is how its outputs will be read, which says what labels could serve it.
     """
 
     name: str
     training_data: str | None
+    decode_kind: str
 
     def __init__(self, request: ExportRequest) -> None: ...
 
     def fingerprint(self) -> Source:
         """Hashes of weights and code, without importing torch: the cache is asked before the model is."""
+        ...
+
+    def training_set(self) -> EvaluationSet | None:
+        """The pictures it was trained on, or ``None`` where nobody knows them."""
         ...
 
     def load(self) -> LoadedModel:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deploy.contracts.artifact import Source
 from deploy.contracts.decode import Decode, TensorsDecode
@@ -12,7 +11,8 @@ from deploy.contracts.preprocess import Preprocess
 from deploy.contracts.tensor import TensorSpec
 from deploy.errors import DeployError
 from deploy.registry import load_object
-from deploy.store import read_json, sha256_bytes, sha256_file
+from deploy.store import sha256_bytes, sha256_file
+from export.blocks import read_block
 from export.request import ExportRequest
 from export.sources.code import code_digest
 from export.sources.protocol import LoadedModel
@@ -34,6 +34,7 @@ class PythonSource:
                 f"Add its input: deploy export {request.spec} --input image=1x3x256x256",
             )
         self._request = request
+        self.decode_kind = self._decode().kind
         if "" not in sys.path:
             sys.path.insert(0, "")  # the user's package in the current folder, as for python -m
         self.name = request.spec.replace(":", "-").replace(".", "-")
@@ -48,6 +49,10 @@ class PythonSource:
         digest = sha256_file(weights) if weights else self._built_digest()
         code = code_digest(self._request.spec.partition(":")[0].partition(".")[0])
         return Source(spec=self._request.spec, kind="python", weights_sha256=digest, code_sha256=code)
+
+    def training_set(self) -> None:
+        """Nobody knows: the file does not say."""
+        return
 
     def load(self) -> LoadedModel:
         """Call the function, load the weights strictly, and read the preprocess and decode blocks."""
@@ -107,7 +112,7 @@ class PythonSource:
         """The block from ``--preprocess``; for one picture-like input 0..1 RGB is assumed."""
         name, shape = self._request.inputs[0]
         if self._request.preprocess is not None:
-            block: Preprocess = _block(self._request.preprocess, "preprocess", Preprocess)
+            block: Preprocess = read_block(self._request.preprocess, "preprocess", Preprocess)
             wanted = (1, block.channels, block.height, block.width)
             if (block.input_name, wanted) != (name, shape) or len(self._request.inputs) > 1:
                 raise DeployError(
@@ -125,23 +130,7 @@ class PythonSource:
     def _decode(self) -> Decode:
         if self._request.decode is None:
             return TensorsDecode()
-        return _block(self._request.decode, "decode", Decode)  # type: ignore[no-any-return]
-
-
-def _block(path: Path, name: str, kind: Any) -> Any:
-    """Read one block of a contract; what does not fit raises ``CONTRACT-BROKEN`` with the place."""
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(kind).validate_python(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise DeployError(
-            "CONTRACT-BROKEN",
-            f"{path} is no {name} block: {place}: {first['msg']}.",
-            "The keys and their values are listed in docs/contracts.md.",
-        ) from error
+        return read_block(self._request.decode, "decode", Decode)  # type: ignore[no-any-return]
 
 
 def _text(shape: tuple[int, ...]) -> str:

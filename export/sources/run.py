@@ -11,6 +11,8 @@ from export.request import ExportRequest
 from export.sources.code import code_digest
 from export.sources.protocol import LoadedModel
 from training.checkpoints import load_checkpoint, read_checkpoint
+from training.data.samples import EvaluationSet
+from training.data.sides import mask_sides
 
 
 class RunSource:
@@ -21,12 +23,19 @@ class RunSource:
         self._checkpoint = read_checkpoint(self._folder)
         self.name = self._folder.resolve().name
         self.training_data = self._checkpoint.data
+        self.decode_kind = self._checkpoint.decode.kind
 
     def fingerprint(self) -> Source:
         """Weights by content; the checkpoint's settings and our own model code count as code."""
         weights = self._checkpoint.weights_sha256
         code = sha256_bytes(f"{self._checkpoint.digest()}{code_digest('training')}".encode())
         return Source(spec=str(self._folder), kind="run", weights_sha256=weights, code_sha256=code)
+
+    def training_set(self) -> EvaluationSet | None:
+        """The training side of the run's own data."""
+        if self._checkpoint.decode.kind != "binary_mask":
+            return None
+        return mask_sides(self._checkpoint.data, self._checkpoint.seed)[0]
 
     def load(self) -> LoadedModel:
         """The checkpoint's model with its weights."""

@@ -19,6 +19,7 @@ class TimmSource:
     """See ``export.sources.protocol.ModelSource``."""
 
     training_data: str | None = None
+    decode_kind = "classify"
 
     def __init__(self, request: ExportRequest) -> None:
         self._request = request
@@ -32,6 +33,10 @@ class TimmSource:
         digest = sha256_file(weights) if weights else sha256_bytes(f"hub:{self._model}:{version}".encode())
         code = sha256_bytes(f"timm:{self._model}:{version}".encode())
         return Source(spec=self._request.spec, kind="timm", weights_sha256=digest, code_sha256=code)
+
+    def training_set(self) -> None:
+        """Nobody knows: the file does not say."""
+        return
 
     def load(self) -> LoadedModel:
         """Build the network and load the weights strictly by name."""

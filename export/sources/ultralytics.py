@@ -19,6 +19,7 @@ class UltralyticsSource:
     """See ``export.sources.protocol.ModelSource``."""
 
     training_data: str | None = None
+    decode_kind = "yolo"
 
     def __init__(self, request: ExportRequest) -> None:
         self._path = Path(request.spec)
@@ -35,6 +36,10 @@ class UltralyticsSource:
         return Source(
             spec=str(self._path), kind="ultralytics", weights_sha256=sha256_file(self._path), code_sha256=code
         )
+
+    def training_set(self) -> None:
+        """Nobody knows: the file does not say."""
+        return
 
     def load(self) -> LoadedModel:
         """The fused model in export form: one head tensor, and prototypes for a segmentation head."""

@@ -13,7 +13,6 @@ from deploy.contracts.artifact import PrecisionProof
 from deploy.contracts.preprocess import Preprocess
 from deploy.contracts.tensor import TensorSpec
 from deploy.errors import DeployError
-from deploy.runtimes.coreml import CoreMLRuntime
 from export.formats.coreml_package import make_reproducible, read_spec
 from export.formats.coreml_patches import apply_patches
 from export.formats.coreml_proof import prove_coreml
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
 
+    from export.calibration.calibrator import Calibrator
     from export.job import Job
 
 
@@ -33,9 +33,16 @@ class CoreMLTarget:
     """See ``export.targets.protocol.Target``."""
 
     PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
+    INT8: ClassVar[str] = "fp16"
     TOOLS: ClassVar[tuple[str, ...]] = ("torch", "coremltools", "numpy")
 
-    def __init__(self, job: Job, program: ExportedProgram, samples: Sequence[Tensors]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        program: ExportedProgram,
+        samples: Sequence[Tensors],
+        calibrator: Calibrator | None,
+    ) -> None:
         self._job, self._samples = job, samples
         self._image = job.coreml_input == "image"
         self._program = program
@@ -91,7 +98,6 @@ class CoreMLTarget:
                 "input": self._job.coreml_input,
             },
             wide_ops=wide_nodes(module, over),
-            cannot_run=CoreMLRuntime.why_not(),
         )
 
     def prove(self, model: Path) -> PrecisionProof:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.contracts.artifact import PrecisionProof, WideOp
-from deploy.runtimes.coreml import CoreMLRuntime
 from export.formats.executorch_fp16 import half_program, half_weights, transposed_weights
 from export.formats.executorch_proof import prove_executorch
 from export.overflow import overflowing, wide_nodes
@@ -21,6 +20,7 @@ from export.targets.protocol import Converted, Stage, Tensors
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+    from export.calibration.calibrator import Calibrator
     from export.job import Job
 
 
@@ -28,9 +28,16 @@ class ExecuTorchTarget:
     """See ``export.targets.protocol.Target``."""
 
     PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
+    INT8: ClassVar[str] = "fp16"
     TOOLS: ClassVar[tuple[str, ...]] = ("torch", "executorch", "torchao")
 
-    def __init__(self, job: Job, program: ExportedProgram, samples: Sequence[Tensors]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        program: ExportedProgram,
+        samples: Sequence[Tensors],
+        calibrator: Calibrator | None,
+    ) -> None:
         self._job, self._program, self._samples = job, program, samples
 
     @staticmethod
@@ -99,7 +106,6 @@ class ExecuTorchTarget:
                 "partitions": str(partitions),
                 "minimum_os": self._job.coreml_target,
             },
-            cannot_run=CoreMLRuntime.why_not(),
         )
 
     def _overflowing(self) -> tuple[WideOp, ...]:

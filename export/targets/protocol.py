@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.contracts.artifact import PrecisionProof, WideOp
+from deploy.contracts.artifact import CalibrationTrial, PrecisionProof, WideOp
 from deploy.contracts.preprocess import Preprocess
 from deploy.contracts.tensor import TensorSpec
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+    from export.calibration.calibrator import Calibrator
     from export.job import Job
 
 Tensors = Mapping[str, NDArray[np.generic]]
@@ -35,7 +36,7 @@ class Stage:
 class Converted:
     """A model file in the folder that ``convert`` was given.
 
-    ``runtime`` is the name on the runtimes' door plate that can run the file, or a reason why none can.
+    ``trials``: the ways of calibrating that were tried, best first; empty where nothing was calibrated.
     """
 
     model_file: str
@@ -45,13 +46,17 @@ class Converted:
     deployment: dict[str, str]
     wide_ops: tuple[WideOp, ...] = ()
     stages: tuple[Stage, ...] = ()
-    cannot_run: str | None = None
+    trials: tuple[CalibrationTrial, ...] = ()
 
 
 class Target(Protocol):
-    """One file format. Lives in a process of its own; heavy imports happen in ``warm_up``."""
+    """One file format. Lives in a process of its own; heavy imports happen in ``warm_up``.
+
+    ``INT8`` is the precision that ``int8`` means here.
+    """
 
     PRECISIONS: ClassVar[tuple[str, ...]]
+    INT8: ClassVar[str]
     TOOLS: ClassVar[tuple[str, ...]]
 
     @staticmethod
@@ -59,7 +64,13 @@ class Target(Protocol):
         """Import the converter, while the flow is still capturing the program."""
         ...
 
-    def __init__(self, job: Job, program: ExportedProgram, samples: Sequence[Tensors]) -> None: ...
+    def __init__(
+        self,
+        job: Job,
+        program: ExportedProgram,
+        samples: Sequence[Tensors],
+        calibrator: Calibrator | None,
+    ) -> None: ...
 
     def convert(self, precision: str, folder: Path) -> Converted:
         """Write the model into ``folder``; any exception becomes a row with its reason."""

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper
 
 from export.formats.coreml_wide import WideOps
 from export.formats.executorch_fp16 import fold_norms, half_program
-from export.targets.onnx import _part_outputs, _rename, _to_fp16
+from export.formats.onnx_clean import rename
+from export.formats.onnx_fp16 import _part_outputs, to_fp16
 
 
 class Normed(torch.nn.Module):
@@ -100,7 +101,7 @@ def test_doors_may_be_called_like_values_inside() -> None:
         helper.make_node("Exp", ["neg"], ["exp"], name="c"),
     ]
     model = graph(nodes, ["exp"])
-    _rename(model, ["neg"], ["relu"])
+    rename(model, ["neg"], ["relu"])
     assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["neg", "relu"]
     np.testing.assert_allclose(run(model, 2.0)[0], np.exp(-2.0), rtol=1e-6)
 
@@ -108,7 +109,7 @@ def test_doors_may_be_called_like_values_inside() -> None:
 def test_outputs_may_swap_names_with_values_inside() -> None:
     nodes = [helper.make_node("Relu", ["x"], ["a"]), helper.make_node("Neg", ["a"], ["b"])]
     model = graph(nodes, ["a", "b"])
-    _rename(model, ["x"], ["b", "a"])
+    rename(model, ["x"], ["b", "a"])
     found = dict(zip([value.name for value in model.graph.output], run(model, 3.0), strict=True))
     assert found["b"][0, 0] == 3.0
     assert found["a"][0, 0] == -3.0
@@ -124,7 +125,7 @@ def test_an_output_that_is_read_inside_survives_fp16() -> None:
     parted = onnx.ModelProto()
     parted.CopyFrom(model)
     _part_outputs(parted)
-    for candidate in (parted, _to_fp16(model, [])):
+    for candidate in (parted, to_fp16(model, [])):
         assert [value.name for value in candidate.graph.output] == ["a", "b", "c"]
         assert [out[0, 0] for out in run(candidate, 1.5)] == [1.5, 3.0, 4.5]
 
@@ -140,7 +141,7 @@ def test_constants_keep_their_value_in_fp16(constant: float) -> None:
         ["y"],
         {"k": constant, "zero": 0.0},
     )
-    found = run(_to_fp16(model, []), 1.0)[0][0, 0]
+    found = run(to_fp16(model, []), 1.0)[0][0, 0]
     assert found == pytest.approx(float(np.float16(constant)), rel=1e-3)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,21 +16,11 @@ from deploy.decode.predictions import MaskPrediction
 from deploy.errors import DeployError
 from deploy.store import canonical_json, sha256_bytes
 from deploy.vision.preprocess import prepare
-from training.data.folders import open_folder
-from training.data.generated import generated_set
 from training.data.mask_pool import MaskPool
-from training.data.samples import EvaluationSet
-from training.data.split import split_groups
+from training.data.sides import mask_sides
 from training.settings import TrainSettings
 from training.tasks.mask_loss import mask_loss
 from training.tasks.protocol import Batch
-
-GENERATED = "generated"
-
-_TRAIN_CLIPS, _TRAIN_FRAMES = 160, 4
-"""Many short clips teach more than few long ones: neighbouring frames are nearly the same picture."""
-
-_VALIDATION_CLIPS, _VALIDATION_FRAMES = 24, 4
 
 
 class BinaryMasks:
@@ -60,7 +49,7 @@ class BinaryMasks:
             std=(0.25, 0.25, 0.25),
         )
         self.decode = BinaryMaskDecode(output="logits")
-        training, validation = _sides(settings)
+        training, validation = mask_sides(settings.data, settings.seed)
         self.data_sha256 = sha256_bytes(canonical_json([training.sha256, validation.sha256]).encode())
         self.count = len(training)
         self._pool = MaskPool(training, self.preprocess)
@@ -96,21 +85,3 @@ class BinaryMasks:
         spec = self.preprocess
         mean, std = torch.tensor(spec.mean), torch.tensor(spec.std)
         return ((torch.from_numpy(pictures).float() / spec.divisor - mean) / std).permute(0, 3, 1, 2)
-
-
-def _sides(settings: TrainSettings) -> tuple[EvaluationSet, EvaluationSet]:
-    """The training and the validation set; validation clips are neither trained on nor used to judge."""
-    if settings.data == GENERATED:
-        return (
-            generated_set(_TRAIN_CLIPS, _TRAIN_FRAMES, settings.seed, part="training"),
-            generated_set(_VALIDATION_CLIPS, _VALIDATION_FRAMES, settings.seed, part="validation"),
-        )
-    found = open_folder(Path(settings.data), "binary_mask")
-    if not found.labelled:
-        raise DeployError(
-            "DATA-UNLABELLED",
-            f"{settings.data} holds {len(found)} pictures and no masks.",
-            "Lay the data out as images/ and masks/, or as JPEGImages/ and Annotations/.",
-        )
-    training, validation = split_groups(found.groups, settings.seed)
-    return found.subset(training), found.subset(validation)

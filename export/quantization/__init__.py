@@ -1,0 +1,1 @@
+"""What every quantizer shares: which layers stay wide, and how much each one costs."""
