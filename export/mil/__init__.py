@@ -1,0 +1,1 @@
+"""Runs Core ML's ML Programs op by op with torch, on any operating system."""
