@@ -1,4 +1,4 @@
-"""fp16 ONNX by onnxconverter-common, with fp32 inputs and outputs."""
+"""Half-precision ONNX by onnxconverter-common, with fp32 inputs and outputs."""
 
 from __future__ import annotations
 

@@ -42,9 +42,11 @@ class ModelSource(Protocol):
 
     name: str
     training_data: str | None
-    decode_kind: str
 
     def __init__(self, request: ExportRequest) -> None: ...
+
+    @property
+    def decode_kind(self) -> str: ...
 
     def fingerprint(self) -> Source:
         """Hashes of weights and code, without importing torch: the cache is asked before the model is."""

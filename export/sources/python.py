@@ -34,10 +34,14 @@ class PythonSource:
                 f"Add its input: deploy export {request.spec} --input image=1x3x256x256",
             )
         self._request = request
-        self.decode_kind = self._decode().kind
         if "" not in sys.path:
             sys.path.insert(0, "")  # the user's package in the current folder, as for python -m
         self.name = request.spec.replace(":", "-").replace(".", "-")
+
+    @property
+    def decode_kind(self) -> str:
+        """What ``--decode`` says."""
+        return self._decode().kind
 
     def fingerprint(self) -> Source:
         """The weights file and the sources of the top-level package, by content.

@@ -12,6 +12,8 @@ from pathlib import Path
 from deploy.contracts.accuracy import AccuracyReport, AccuracyRow, DropInterval, EvaluationData, Slice
 from deploy.contracts.artifact import (
     Artifact,
+    Calibration,
+    CalibrationTrial,
     Golden,
     GoldenClip,
     GoldenSample,
@@ -157,6 +159,16 @@ ARTIFACT = Artifact(
     golden=GOLDEN,
     calibration_sha256=sha("calibration"),
     calibration_samples=(sha("one"), sha("two")),
+    calibration=Calibration(
+        source="photos",
+        samples=64,
+        hold_out=13,
+        classes_unseen=("toaster",),
+        trials=(
+            CalibrationTrial(method="minmax", samples=16, divergence=0.36),
+            CalibrationTrial(method="entropy", samples=64, divergence=1.75),
+        ),
+    ),
     deployment={"delegate": "XNNPACK", "partitions": "5"},
     toolchain=VERSIONS | {"executorch": "1.5.1"},
     cache_key=sha("key"),

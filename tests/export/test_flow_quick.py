@@ -249,7 +249,7 @@ def keys(request: ExportRequest) -> tuple[str, ...]:
     fingerprint = source.fingerprint()
     digest = ParitySamples(request, source.training_data).digest
     cells = (REFERENCE, ("onnx", "fp32"), ("coreml", "fp32"), ("executorch", "fp32"))
-    return tuple(cache_key(request, fingerprint, digest, *cell) for cell in cells)
+    return tuple(cache_key(request, fingerprint, digest, None, *cell) for cell in cells)
 
 
 def test_the_key_is_the_content_not_the_path(toy: Toy, tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def test_a_mistyped_target_lists_the_right_ones(
 
 def test_a_mistyped_precision_lists_the_right_ones(toy: Toy) -> None:
     error = refused(toy.request(**QUICK, precisions=("fp61",)))
-    assert error.error_id == "UNKNOWN-QUICK-PRECISION"
+    assert error.error_id == "UNKNOWN-PRECISION"
     assert "fp32, fp16" in error.remedy
     assert toy.left() == []
 
