@@ -11,7 +11,8 @@ import click
 from deploy.commands.options import json_option, seed_option, threads_option
 
 if TYPE_CHECKING:
-    from deploy.contracts.accuracy import AccuracyReport, AccuracyRow
+    from deploy.contracts.accuracy import AccuracyReport
+    from export.verify import VerifyRequest
 
 EPILOG = """\b
 Examples:
@@ -20,6 +21,8 @@ Examples:
   deploy verify artifacts/yolov8n-seg-onnx-fp16 --data coco --metric mask_mAP50-95
   deploy verify theirs.onnx --reference artifacts/yolov8n-seg-reference --data coco
   deploy verify theirs.mlpackage --reference yolov8n-seg.pt --data coco
+  deploy verify artifacts/* --data coco --self-test
+  deploy verify artifacts/yolov8n-seg-onnx-fp16 --data coco --bisect
 
 ARTIFACTS are folders that deploy export wrote, or model files from elsewhere (.onnx, .mlpackage, .pte) with
 the --reference they should equal: its artifact folder, a run folder or a checkpoint.
@@ -60,6 +63,11 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
 @click.option(
     "--allow-unknown", is_flag=True, help="Do not let files that cannot run here decide the exit code."
 )
+@click.option("--self-test", is_flag=True, help="Break copies on purpose; the gate must fail every one.")
+@click.option("--bisect", is_flag=True, help="Walk one artifact op by op: where does it go wrong?")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show for every file at which stage it lost what it lost."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -71,33 +79,82 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
 @threads_option
 @json_option
 def command(**options: Any) -> int:
-    """Measure the accuracy drop of ARTIFACTS against the fp32 reference, on the same samples."""
-    from deploy import console
-    from deploy.statistics.verdict import exit_code
+    """Measure the accuracy drop of ARTIFACTS against the fp32 reference, on the same samples.
+
+    With --self-test, break copies of them on purpose and demand that the same gate fails every one. With
+    --bisect, walk one of them op by op and name the first that goes wrong.
+    """
     from deploy.threads import usable_cores
-    from export.verify import VerifyRequest, verify
+    from export.verify import VerifyRequest
 
     keys = ["artifacts", "data", "reference", "preprocess", "decode"]
     keys += ["metric", "budget", "limit", "replicates", "seed"]
     request = VerifyRequest(
         **{key: options[key] for key in keys},
-        with_slices=options["slices"],
+        with_slices=options["slices"] and not options["self_test"],
         threads=options["threads"] or usable_cores(),
     )
+    if options["self_test"] and options["bisect"]:
+        raise click.UsageError("--self-test and --bisect are two questions; ask one at a time.")
+    if options["self_test"]:
+        return _self_test(request)
+    if options["bisect"]:
+        return _bisect(request)
+    return _verify(request, options)
+
+
+def _verify(request: VerifyRequest, options: dict[str, Any]) -> int:
+    from deploy import console
+    from deploy.statistics.verdict import exit_code
+    from export.commands.verify_output import show_report
+    from export.evaluation.stages import stage_lines
+    from export.verify import verify
+
     reports = verify(request)
+    stages = stage_lines(request.artifacts)
     paths = []
     for report, name in zip(reports, _names(reports), strict=True):
         path = options["out"] / f"{name}-accuracy" / "accuracy.json"
         report.save(path)
         paths.append(path)
-        _show(report)
+        show_report(report, stages, always=options["verbose"])
     console.emit(
-        {"reports": [report.to_json() for report in reports], "files": [str(path) for path in paths]}
+        {
+            "reports": [report.to_json() for report in reports],
+            "files": [str(path) for path in paths],
+            "stages": stages,
+        }
     )
     console.next_steps([f"deploy report {' '.join(str(p.parent) for p in paths)} --html report.html"])
     outcomes = [row.verdict.outcome for report in reports for row in report.rows]
     judged = [outcome for outcome in outcomes if outcome != "UNKNOWN" or not options["allow_unknown"]]
     return exit_code(judged)
+
+
+def _self_test(request: VerifyRequest) -> int:
+    from deploy import console
+    from export.commands.verify_output import show_trials
+    from export.selftest.flow import asleep, exit_code, self_test
+
+    trials = self_test(request)
+    error = asleep(trials)
+    payload: dict[str, Any] = {"trials": [trial.to_dict() for trial in trials]}
+    console.emit(payload | (error.to_dict() if error else {}))
+    show_trials(trials)
+    if error is not None and not console.is_machine():
+        console.fail(error)
+    return exit_code(trials)
+
+
+def _bisect(request: VerifyRequest) -> int:
+    from deploy import console
+    from export.bisect.flow import bisect
+    from export.commands.verify_output import show_bisection
+
+    found = bisect(request)
+    console.emit(found.to_dict())
+    show_bisection(found)
+    return found.exit_code
 
 
 def _names(reports: list[AccuracyReport]) -> list[str]:
@@ -107,38 +164,3 @@ def _names(reports: list[AccuracyReport]) -> list[str]:
         name if names.count(name) == 1 else f"{name}-{report.reference_sha256[:8]}"
         for name, report in zip(names, reports, strict=True)
     ]
-
-
-def _show(report: AccuracyReport) -> None:
-    from deploy import console
-
-    data = report.data
-    console.table(
-        f"{report.reference}: drop against fp32 on {data.samples} samples of {data.path}",
-        ["target", "precision", "verdict", "metric", "fp32", "export", "drop", "95 % interval", "agreement"],
-        [line for row in report.rows for line in _lines(row, report.primary_metric)],
-    )
-    for row in report.rows:
-        label = " ".join((*row.taints, row.target, row.precision))
-        needed = row.verdict.samples_needed
-        hint = f" About {needed} samples would settle it." if needed else ""
-        console.say(f"{label}: {row.verdict.outcome}: {row.verdict.reason}.{hint}")
-        worst = max(row.slices, key=lambda part: part.figures.drop, default=None)
-        if worst is not None and worst.figures.drop > 0:
-            span = f"[{worst.figures.low:+.4f}, {worst.figures.high:+.4f}]"
-            console.say(f"  worst slice: {worst.axis} {worst.name}, drop {worst.figures.drop:+.4f} {span}")
-
-
-def _lines(row: AccuracyRow, primary: str) -> list[list[str]]:
-    head = [" ".join((*row.taints, row.target)), row.precision]
-    if not row.figures:
-        return [[*head, row.verdict.outcome, primary, "", "", "", "", ""]]
-    agreement = "" if row.agreement is None else f"{row.agreement:.4f}"
-    lines = []
-    for figures in sorted(row.figures, key=lambda each: each.metric != primary):
-        judged = figures.metric == primary
-        span = f"[{figures.low:+.4f}, {figures.high:+.4f}]"
-        numbers = [f"{figures.reference:.4f}", f"{figures.value:.4f}", f"{figures.drop:+.4f}", span]
-        first = [*head, row.verdict.outcome] if judged else ["", "", ""]
-        lines.append([*first, figures.metric, *numbers, agreement if judged else ""])
-    return lines
