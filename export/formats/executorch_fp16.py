@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.contracts.artifact import WideOp
 from export.folding import fold_norms
+from export.formats.executorch_rewrite import spell_out
 from export.overflow import FP16_MAX
 
 if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
-    from torch.fx import Graph, GraphModule, Node
+    from torch.fx import GraphModule, Node
 
 
 def half_program(program: ExportedProgram, wide: set[str]) -> ExportedProgram:
@@ -47,7 +48,7 @@ def half_program(program: ExportedProgram, wide: set[str]) -> ExportedProgram:
     for name, tensor in kept.items():
         owner, _, leaf = name.rpartition(".")
         getattr(inner.get_submodule(owner), leaf).data = tensor
-    _rewrite(inner)
+    spell_out(inner)
 
     class Half(nn.Module):
         def __init__(self) -> None:
@@ -106,47 +107,6 @@ def _widen(module: GraphModule, wide: set[str]) -> None:
             for user in others:
                 user.replace_input_with(node, narrow)
     module.recompile()
-
-
-def _rewrite(module: GraphModule) -> None:
-    """Spell SiLU out and turn splits into slices."""
-    import torch
-
-    aten = torch.ops.aten
-    splits = (aten.split_with_sizes.default, aten.split.Tensor, aten.chunk.default)
-    for node in list(module.graph.nodes):
-        if node.op != "call_function":
-            continue
-        if node.target in (aten.silu.default, aten.silu_.default):
-            with module.graph.inserting_before(node):
-                gate = module.graph.call_function(aten.sigmoid.default, (node.args[0],))
-                value = module.graph.call_function(aten.mul.Tensor, (node.args[0], gate))
-            node.replace_all_uses_with(value)
-            module.graph.erase_node(node)
-        elif node.target in splits:
-            _slices(module.graph, node)
-    module.graph.eliminate_dead_code()
-    module.recompile()
-
-
-def _slices(graph: Graph, split: Node) -> None:
-    import torch
-
-    axis = split.args[2] if len(split.args) > 2 else split.kwargs.get("dim", 0)
-    assert isinstance(axis, int)
-    start = 0
-    pieces = []
-    for part in split.meta["val"]:
-        stop = start + part.shape[axis]
-        with graph.inserting_before(split):
-            pieces.append(
-                graph.call_function(torch.ops.aten.slice.Tensor, (split.args[0], axis, start, stop))
-            )
-        start = stop
-    for user in list(split.users):
-        user.replace_all_uses_with(pieces[user.args[1]])  # type: ignore[index]
-        graph.erase_node(user)
-    graph.erase_node(split)
 
 
 @contextmanager

@@ -20,6 +20,8 @@ _XNN = {
     "xnn_datatype_quint8": ("uint8", 1.0),
     "xnn_datatype_qint32": ("int32", 4.0),
     "xnn_datatype_qcint8": ("int8", 1.0),
+    "xnn_datatype_qdint8": ("int8", 1.0),
+    "xnn_datatype_qpint8": ("int8", 1.0),
     "xnn_datatype_qcint32": ("int32", 4.0),
     "xnn_datatype_qcint4": ("int4", 0.5),
     "xnn_datatype_qbint4": ("int4", 0.5),

@@ -3,32 +3,57 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from deploy.contracts.artifact import PrecisionProof, WideOp
+from deploy.contracts.artifact import CalibrationTrial, PrecisionProof, WideOp
+from deploy.errors import DeployError
+from export.calibration.calibrator import Watch, as_trials
+from export.calibration.choose import Ranges
+from export.folding import folded
 from export.formats.executorch_fp16 import half_program, half_weights, transposed_weights
+from export.formats.executorch_partition import coreml_partitioner, xnnpack_partitioner
+from export.formats.executorch_plan import plan_activations, plan_dynamic, plan_weights
 from export.formats.executorch_proof import prove_executorch
+from export.formats.executorch_quantized import quantized, quantized_dynamically, simulated
+from export.formats.executorch_rewrite import spell_out, without_places
+from export.formats.executorch_runner import graph_runner, watch_values
 from export.overflow import overflowing, wide_nodes
-from export.targets.protocol import Converted, Stage, Tensors
+from export.precisions import PRECISIONS
+from export.quantization.fx_steps import fx_tail
+from export.quantization.tail import TAIL_REASON
+from export.targets.protocol import Converted, Runner, Stage, Tensors
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
+    from torch.fx import GraphModule
 
     from export.calibration.calibrator import Calibrator
     from export.job import Job
 
+_HAVE = {"xnnpack": ("fp32", "fp16", "w8a8", "w8a8-dynamic"), "coreml": ("fp32", "fp16", "w8", "w8a8")}
+_NAMES = {"xnnpack": "XNNPACK", "coreml": "CoreML"}
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A torch program at its precision, and what is to be said of it."""
+
+    program: ExportedProgram
+    wide: tuple[WideOp, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    trials: tuple[CalibrationTrial, ...] = ()
+
 
 class ExecuTorchTarget:
-    """See ``export.targets.protocol.Target``."""
+    """See ``export.targets.protocol.Target``. ``PRECISIONS`` are those of both delegates together."""
 
-    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
-    INT8: ClassVar[str] = "fp16"
+    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "w8", "w8a8", "w8a8-dynamic")
+    INT8: ClassVar[str] = "w8a8"
     TOOLS: ClassVar[tuple[str, ...]] = ("torch", "executorch", "torchao")
 
     def __init__(
@@ -38,7 +63,8 @@ class ExecuTorchTarget:
         samples: Sequence[Tensors],
         calibrator: Calibrator | None,
     ) -> None:
-        self._job, self._program, self._samples = job, program, samples
+        self._job, self._program, self._samples, self._calibrator = job, program, samples, calibrator
+        self._backend = job.executorch_backend
 
     @staticmethod
     def warm_up() -> None:
@@ -51,62 +77,102 @@ class ExecuTorchTarget:
         del executorch, xnnpack_partitioner
 
     def convert(self, precision: str, folder: Path) -> Converted:
-        """Write ``model.pte``."""
-        if self._job.executorch_backend == "coreml":
-            return self._convert_coreml(precision, folder)
-        wide: tuple[WideOp, ...] = ()
-        stages: tuple[Stage, ...] = ()
-        program = self._program
-        if precision == "fp16":
-            wide = self._overflowing()
-            program = half_program(self._program, {op.name for op in wide})
-            named = {op.name for op in wide}
-            wide += tuple(op for op in transposed_weights(self._program) if op.name not in named)
-            stages = (Stage("fp16 torch graph", self._torch_runner(program)),)
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        """Write ``model.pte``.
 
-        with half_weights() if precision == "fp16" else nullcontext():
-            path, partitions = _lower(program, XnnpackPartitioner(), folder)
+        Raises:
+            DeployError: ``PRECISION-LACKING`` for a precision that only the other delegate has.
+        """
+        if precision not in _HAVE[self._backend]:
+            raise DeployError(
+                "PRECISION-LACKING",
+                f"ExecuTorch's {_NAMES[self._backend]} delegate cannot be exported at {precision}.",
+                f"Choose one of: {', '.join(_HAVE[self._backend])}.",
+            )
+        made = self._made(precision)
+        deployment = {"delegate": _NAMES[self._backend]}
+        if PRECISIONS[precision].activations != "float":
+            deployment["activations"] = PRECISIONS[precision].activations
+        if self._backend == "coreml":
+            deployment["minimum_os"] = self._job.coreml_target
+            partitioner = coreml_partitioner(precision, self._job.coreml_target)
+        else:
+            partitioner = xnnpack_partitioner(PRECISIONS[precision].quantized)
+        with half_weights() if (self._backend, precision) == ("xnnpack", "fp16") else nullcontext():
+            path, partitions = _lower(made.program, partitioner, folder)
         return Converted(
             model_file=path.name,
             inputs=self._job.inputs,
             outputs=self._job.outputs,
             preprocess=self._job.preprocess,
-            deployment={"delegate": "XNNPACK", "partitions": str(partitions)},
-            wide_ops=wide,
-            stages=stages,
+            deployment={**deployment, "partitions": str(partitions)},
+            wide_ops=made.wide,
+            stages=made.stages,
+            trials=made.trials,
         )
 
     def prove(self, model: Path) -> PrecisionProof:
         """Count weight bytes and ops of the written program by dtype, inside its delegates too."""
         return prove_executorch(model)
 
-    def _convert_coreml(self, precision: str, folder: Path) -> Converted:
-        """Lower to the Core ML delegate; its compute precision is set by coremltools, not by our graph."""
-        import coremltools as ct
-        from executorch.backends.apple.coreml.compiler import CoreMLBackend
-        from executorch.backends.apple.coreml.partition import CoreMLPartitioner
+    def _made(self, precision: str) -> _Made:
+        """The program to lower. At fp16, Core ML's comes from coremltools, which rounds by itself."""
+        if precision == "fp16" and self._backend == "xnnpack":
+            return self._half()
+        if precision in ("fp32", "fp16"):
+            return _Made(self._program)
+        if precision == "w8":
+            return self._captured(precision, quantized(self._graph, plan_weights(self._graph.graph), {}))
+        if precision == "w8a8-dynamic":
+            plan = plan_dynamic(self._graph.graph, fx_tail(self._graph.graph))
+            return self._captured(precision, quantized_dynamically(self._graph, plan))
+        return self._calibrated(precision)
 
-        from export.formats.coreml_patches import apply_patches
-        from export.formats.coreml_systems import deployment_target
+    def _half(self) -> _Made:
+        wide = self._overflowing()
+        named = {op.name for op in wide}
+        program = half_program(self._program, named)
+        wide += tuple(op for op in transposed_weights(self._program) if op.name not in named)
+        return _Made(program, wide, (Stage("fp16 torch graph", graph_runner(program.module(), self._job)),))
 
-        apply_patches()
-        specs = CoreMLBackend.generate_compile_specs(
-            compute_precision=ct.precision.FLOAT16 if precision == "fp16" else ct.precision.FLOAT32,
-            minimum_deployment_target=deployment_target(self._job.coreml_target),
-        )
-        path, partitions = _lower(self._program, CoreMLPartitioner(compile_specs=specs), folder)
-        return Converted(
-            model_file=path.name,
-            inputs=self._job.inputs,
-            outputs=self._job.outputs,
-            preprocess=self._job.preprocess,
-            deployment={
-                "delegate": "CoreML",
-                "partitions": str(partitions),
-                "minimum_os": self._job.coreml_target,
-            },
-        )
+    def _calibrated(self, precision: str) -> _Made:
+        """Ranges from the calibration pictures, tried on the hold-out with rounding in torch."""
+        graph, tail = self._graph, fx_tail(self._graph.graph)
+        plan = plan_activations(graph.graph, tail, gates=self._backend == "xnnpack")
+        wide = tuple(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail - plan.made))
+
+        def observe(sample: Tensors, watch: Watch) -> None:
+            watch_values(graph, self._job, plan.groups, sample, watch)
+
+        def build(ranges: Ranges) -> Runner:
+            return graph_runner(simulated(graph, plan, ranges), self._job)
+
+        assert self._calibrator is not None
+        chosen = self._calibrator.calibrate(observe, build)
+        return self._captured(precision, quantized(graph, plan, chosen.ranges), wide, as_trials(chosen))
+
+    def _captured(
+        self,
+        precision: str,
+        graph: GraphModule,
+        wide: tuple[WideOp, ...] = (),
+        trials: tuple[CalibrationTrial, ...] = (),
+    ) -> _Made:
+        """A quantized graph as a program; in torch it is a stage, so that blame lands on one hop."""
+        import torch
+
+        examples = tuple(torch.from_numpy(self._samples[0][spec.name]) for spec in self._job.inputs)
+        stage = Stage(f"{precision} torch graph", graph_runner(graph, self._job))
+        return _Made(torch.export.export(graph, examples), wide, (stage,), trials)
+
+    @cached_property
+    def _graph(self) -> GraphModule:
+        """The fp32 graph that is quantized: norms folded, and for XNNPACK spelled in ops that it has."""
+        module: Any = folded(self._program).module()
+        if self._backend == "xnnpack":
+            spell_out(module)
+        else:
+            without_places(module)
+        return module  # type: ignore[no-any-return]
 
     def _overflowing(self) -> tuple[WideOp, ...]:
         import torch
@@ -117,20 +183,6 @@ class ExecuTorchTarget:
         ]
         module: Any = self._program.module()
         return wide_nodes(module, overflowing(module, samples))
-
-    def _torch_runner(self, program: ExportedProgram) -> Callable[[Tensors], dict[str, NDArray[Any]]]:
-        """Run a program in torch on arrays by name."""
-        import torch
-
-        module = program.module()
-
-        def run(inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[Any]]:
-            with torch.inference_mode():
-                values = module(*(torch.from_numpy(inputs[spec.name]) for spec in self._job.inputs))
-            flat = values if isinstance(values, (tuple, list)) else (values,)
-            return {spec.name: value.numpy() for spec, value in zip(self._job.outputs, flat, strict=True)}
-
-        return run
 
 
 def _lower(program: ExportedProgram, partitioner: Any, folder: Path) -> tuple[Path, int]:
