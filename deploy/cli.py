@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "export.commands.verify:command",
         "Measure each export's accuracy drop against the fp32 reference.",
     ),
+    "run": ("export.commands.run:command", "Run a Core ML package on this machine, by emulation."),
     "bench": ("device_bench.commands.bench:command", "Measure speed, memory and mask jitter on a device."),
     "report": ("device_bench.commands.report:command", "Show results as a table, Markdown or one HTML page."),
     "devices": (

@@ -102,6 +102,10 @@ class Numerics:
             return lambda value: to_integer(value, "int64" if exact else dtype)
         return None
 
+    def arrive(self, dtype: str, value: torch.Tensor) -> torch.Tensor:
+        """An input as the program stores it: rounded when it is declared fp16, never disturbed."""
+        return round16(value) if self.rounds and dtype == "fp16" else value
+
     def disturb(self, value: torch.Tensor) -> torch.Tensor:
         """Round to fp16 and move at most ``noise_ulp`` random steps; zeros and infinities stay.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,6 +135,8 @@ def _root_item(package: Path) -> Path:
 
 def import_messages() -> Any:
     """Import coremltools' protobuf message types (seconds the first time) and return their module."""
+    # It warns about every package it has not been tested with, and about Core ML's absence.
+    logging.getLogger("coremltools").setLevel(logging.ERROR)
     from coremltools.proto import Model_pb2
 
     return Model_pb2

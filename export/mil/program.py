@@ -213,8 +213,7 @@ class MilProgram:
         if given is None:
             given = np.full(feature.shape, feature.default)
         raw = enter(feature, given)
-        finish = self._numerics.finish(feature.dtype, exact=False, fresh=False)
-        value = raw if finish is None else finish(raw)
+        value = self._numerics.arrive(feature.dtype, raw)
         if frame.watch is not None:
             frame.watch(feature.name, feature.dtype, raw, value)
         return value

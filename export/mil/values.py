@@ -138,7 +138,7 @@ def byte_count(dtype: str, count: int) -> int:
 def unpack_bits(raw: NDArray[np.uint8], bits: int, count: int, signed: bool = False) -> NDArray[Any]:
     """Unpack ``count`` elements of ``bits`` bits each, least significant bit first, across byte borders."""
     flat = np.unpackbits(raw, bitorder="little")[: count * bits].reshape(count, bits)
-    values = (flat.astype(np.int16) << np.arange(bits, dtype=np.int16)).sum(1)
+    values: NDArray[Any] = (flat.astype(np.int16) << np.arange(bits, dtype=np.int16)).sum(1)
     if signed:
         values = np.where(values >= 1 << (bits - 1), values - (1 << bits), values)
     return values.astype(np.int8 if signed else np.uint8)
@@ -159,7 +159,8 @@ def decode(raw: NDArray[np.uint8], dtype: str, shape: Sequence[int | None]) -> N
         wide, store = _TORCH_ONLY[dtype]
         widened = torch.from_numpy(raw.view(store).copy()).view(wide).float()
         return np.asarray(widened.numpy().reshape(sizes))
-    return np.asarray(raw.view(NUMPY[dtype]).reshape(sizes))
+    plain: NDArray[Any] = raw.view(np.dtype(NUMPY[dtype])).reshape(sizes)
+    return plain
 
 
 def immediate(message: Any, kind: ValueType) -> Constant:
