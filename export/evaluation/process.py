@@ -16,6 +16,7 @@ from typing import Any
 from deploy.errors import DeployError
 
 _POLL_SECONDS = 0.2
+_GOODBYE_SECONDS = 5.0
 
 Tell = Callable[[Any], None]
 Work = Callable[..., None]
@@ -61,6 +62,7 @@ def _listen(
                     return "stopped"
             kind, payload = receiver.recv()
             if kind == "end":
+                process.join(_GOODBYE_SECONDS)  # killed while it tidies up, it would leave semaphores behind
                 return None
             if kind == "error":
                 raise DeployError.from_dict(payload)
