@@ -38,20 +38,11 @@ class PackageEditor:
         self._operations = operations(self._spec)
         self._makers = {value.name: op for op in self._operations for value in op.outputs}
         self._values: dict[str, Any] = {}
+        self._layers = self._find_layers()
 
     def layers(self) -> list[Layer]:
         """Convolutions and products whose weights are constants of the program."""
-        found = []
-        for operation in self._operations:
-            if operation.type not in _AXES:
-                continue
-            weight, scale = self._source(operation, _WEIGHTS[operation.type])
-            if weight is None:
-                continue
-            name = operation.outputs[0].name
-            bias = self._source(operation, "bias")[0]
-            found.append(Layer(name, operation.type, weight, _AXES[operation.type], bias, scale))
-        return found
+        return self._layers
 
     def read(self, key: str) -> NDArray[Any]:
         """A constant's numbers, in its own shape where every number has a whole byte."""
@@ -79,6 +70,19 @@ class PackageEditor:
         spec_file(package).write_bytes(self._spec.SerializeToString(deterministic=True))
         if self.blob:
             weight_file(package).write_bytes(bytes(self.blob))
+
+    def _find_layers(self) -> list[Layer]:
+        found = []
+        for operation in self._operations:
+            if operation.type not in _AXES:
+                continue
+            weight, scale = self._source(operation, _WEIGHTS[operation.type])
+            if weight is None:
+                continue
+            name = operation.outputs[0].name
+            bias = self._source(operation, "bias")[0]
+            found.append(Layer(name, operation.type, weight, _AXES[operation.type], bias, scale))
+        return found
 
     def _source(self, operation: Any, argument: str) -> tuple[str | None, str | None]:
         """Keys of the constant behind an argument and of the scale it is multiplied with."""

@@ -205,6 +205,7 @@ def test_every_format_is_broken_exactly_where_it_says(toy: Toy, tmp_path: Path) 
     module = toy.module()
     with torch.inference_mode():
         torch.nn.init.zeros_(module.conv.weight)
+        torch.nn.init.zeros_(module.conv.bias)
         module.norm.running_mean.zero_()  # the norm is folded into the convolution that is zeroed
         module.norm.bias.zero_()
         expected = module(torch.from_numpy(picture_)).numpy()
