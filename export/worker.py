@@ -25,6 +25,7 @@ from deploy.contracts.artifact import Parity, PrecisionProof
 from deploy.decode import DECODERS
 from deploy.errors import DeployError
 from deploy.store import disk_errors, write_json
+from deploy.vision.preprocess import pixels_of
 from export.calibration.calibrator import Calibrator
 from export.capture import load_program
 from export.golden import load_arrays, load_geometry
@@ -150,8 +151,7 @@ def _parity(
     hops = []
     for stage in converted.stages:
         outputs = [stage.run(sample) for sample in inputs]
-        tolerance = precision if precision in stage.name else "fp32"
-        hops.append(judge_hop(f"captured -> {stage.name}", references, outputs, tolerance))
+        hops.append(judge_hop(f"captured -> {stage.name}", references, outputs, stage.precision or precision))
     runtime, _ = runner_for(target, converted.deployment)
     why_not = runtime.why_not()
     decoder = DECODERS.open(job.decode.kind)(job.decode, job.preprocess)
@@ -160,7 +160,7 @@ def _parity(
         hops.append(unknown_hop(f"{hops[-1].hop if hops else 'captured'} -> file", why_not))
     else:
         session = runtime(model, converted.inputs, converted.outputs, job.threads)
-        outputs = [session.run(sample) for sample in inputs]
+        outputs = [session.run(_fed(sample, job, converted)) for sample in inputs]
         hops.append(judge_hop("captured -> file", references, outputs, precision))
         placements = load_geometry(root / job.geometry) if job.geometry else [None] * len(outputs)
         pairs = [
@@ -168,6 +168,15 @@ def _parity(
             for reference, output, placement in zip(references, outputs, placements, strict=True)
         ]
     return judge_parity(hops, precision, job.decode.kind, pairs, decoder, len(inputs))
+
+
+def _fed(sample: Outputs, job: Job, converted: Converted) -> Outputs:
+    """What the file takes: pixels where its input is an image, else the sample as it is."""
+    block = converted.preprocess
+    if job.preprocess is None or block is None or block.input_kind == job.preprocess.input_kind:
+        return sample
+    tensor = np.asarray(sample[block.input_name], np.float32)
+    return {block.input_name: pixels_of(tensor, job.preprocess)}
 
 
 def _built(

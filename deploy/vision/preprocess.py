@@ -52,6 +52,17 @@ def normalise(tensor: NDArray[np.float32], spec: Preprocess) -> None:
         np.divide(tensor, np.asarray(spec.std, np.float32).reshape(shape), out=tensor)
 
 
+def pixels_of(tensor: NDArray[np.float32], spec: Preprocess) -> NDArray[np.float32]:
+    """The pixels behind a normalised tensor (1, C, H, W): float32, whole numbers 0..255.
+
+    The way back from what ``prepare`` gives for a tensor input to what it gives for an image input.
+    """
+    shape = (1, spec.channels, 1, 1)
+    mean, std = np.float32(spec.mean).reshape(shape), np.float32(spec.std).reshape(shape)
+    pixels: NDArray[np.float32] = np.rint((tensor * std + mean) * np.float32(spec.divisor))
+    return pixels
+
+
 def place(image: NDArray[np.uint8], spec: Preprocess) -> tuple[NDArray[np.uint8], Geometry]:
     """The resize step alone: uint8 (height, width, 3) RGB and the geometry."""
     height, width = image.shape[:2]

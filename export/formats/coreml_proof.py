@@ -41,6 +41,8 @@ def prove_coreml(package: Path) -> PrecisionProof:
         total += 1
         for value in _stored(operation):
             name, bits = _dtype(value.type.tensorType)
+            if value is _palette_indices(operation):
+                name = f"uint{_palette_bits(operation)}"  # packed, and declared as plain bytes
             weights[name] += _elements(value.type.tensorType) * bits // 8
         if operation.type not in _PLUMBING and not operation.type.startswith("constexpr"):
             ops[_dtype(operation.outputs[0].type.tensorType)[0]] += 1
@@ -63,6 +65,17 @@ def _operations(block: Any) -> list[Any]:
         for nested in operation.blocks:
             found.extend(_operations(nested))
     return found
+
+
+def _palette_indices(operation: Any) -> Any:
+    """The packed indices of an iOS 16 palette op; ``None`` for any other op."""
+    packed = operation.type == "constexpr_lut_to_dense" and "shape" in operation.attributes
+    return operation.attributes["indices"] if packed else None
+
+
+def _palette_bits(operation: Any) -> int:
+    """Bits of one index: the palette has two to the power of so many values."""
+    return (_elements(operation.attributes["lut"].type.tensorType) - 1).bit_length()
 
 
 def _stored(operation: Any) -> list[Any]:

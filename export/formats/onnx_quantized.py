@@ -1,4 +1,4 @@
-"""ONNX in 8 bits: QDQ around weights alone (w8), or around weights and activations with given ranges (w8a8)."""
+"""ONNX in 8 bits: QDQ around weights alone (w8), or also around activations with given ranges (w8a8)."""
 
 from __future__ import annotations
 

@@ -6,20 +6,30 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from deploy.contracts.artifact import PrecisionProof
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.contracts.artifact import CalibrationTrial, PrecisionProof, WideOp
 from deploy.contracts.preprocess import Preprocess
 from deploy.contracts.tensor import TensorSpec
 from deploy.errors import DeployError
+from deploy.vision.preprocess import pixels_of
+from export.calibration.calibrator import Watch, as_trials
 from export.formats.coreml_package import make_reproducible, read_spec
 from export.formats.coreml_patches import apply_patches
 from export.formats.coreml_proof import prove_coreml
+from export.formats.coreml_quantized import demand_system, quantize_activations, quantize_weights
+from export.formats.coreml_steps import coreml_tail
 from export.formats.coreml_systems import deployment_target
 from export.formats.coreml_wide import WideOps
 from export.overflow import overflowing, wide_nodes
-from export.targets.protocol import Converted, Tensors
+from export.precisions import PRECISIONS
+from export.quantization.tail import TAIL_REASON
+from export.targets.protocol import Converted, Runner, Stage, Tensors
 
 if TYPE_CHECKING:
     import torch
@@ -27,13 +37,26 @@ if TYPE_CHECKING:
 
     from export.calibration.calibrator import Calibrator
     from export.job import Job
+    from export.mil.program import MilProgram
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A package in memory, and what is to be said of it. ``rule``: which ops had to stay fp32."""
+
+    model: Any
+    rule: WideOps
+    wide: tuple[WideOp, ...] = ()
+    deployment: dict[str, str] = field(default_factory=dict)
+    stages: tuple[Stage, ...] = ()
+    trials: tuple[CalibrationTrial, ...] = ()
 
 
 class CoreMLTarget:
     """See ``export.targets.protocol.Target``."""
 
-    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
-    INT8: ClassVar[str] = "fp16"
+    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "w8", "w6", "w4", "w8a8")
+    INT8: ClassVar[str] = "w8a8"
     TOOLS: ClassVar[tuple[str, ...]] = ("torch", "coremltools", "numpy")
 
     def __init__(
@@ -43,8 +66,9 @@ class CoreMLTarget:
         samples: Sequence[Tensors],
         calibrator: Calibrator | None,
     ) -> None:
-        self._job, self._samples = job, samples
+        self._job, self._samples, self._calibrator = job, samples, calibrator
         self._image = job.coreml_input == "image"
+        self._floats: dict[str, _Made] = {}
         self._program = program
         deployment_target(job.coreml_target)  # refuses a mistyped one before any work
         if not self._image:
@@ -65,6 +89,38 @@ class CoreMLTarget:
 
     def convert(self, precision: str, folder: Path) -> Converted:
         """Write ``model.mlpackage``."""
+        demand_system(precision, self._job.coreml_target)
+        made = self._made("fp32" if precision == "fp32" else "fp16")
+        if PRECISIONS[precision].quantized:
+            made = self._quantized(precision, made)
+        path = folder / "model.mlpackage"
+        made.model.save(str(path))
+        make_reproducible(path)
+        made.rule.demand(path)
+        description = read_spec(path).description
+        return Converted(
+            model_file=path.name,
+            inputs=_doors(self._job.inputs, description.input),
+            outputs=_doors(self._job.outputs, description.output),
+            preprocess=self._preprocess(),
+            deployment={
+                "minimum_os": self._job.coreml_target,
+                "specification_version": str(made.model.get_spec().specificationVersion),
+                "input": self._job.coreml_input,
+                **made.deployment,
+            },
+            wide_ops=made.wide,
+            stages=made.stages,
+            trials=made.trials,
+        )
+
+    def _made(self, precision: str) -> _Made:
+        """The program as a float package, made once for every precision that starts from it."""
+        if precision not in self._floats:
+            self._floats[precision] = self._converted(precision)
+        return self._floats[precision]
+
+    def _converted(self, precision: str) -> _Made:
         import coremltools as ct
 
         program = self._program.run_decompositions({})
@@ -82,23 +138,57 @@ class CoreMLTarget:
                 compute_precision=_compute_precision(precision, rule if over else None),
                 skip_model_load=sys.platform != "darwin",
             )
-        path = folder / "model.mlpackage"
-        model.save(str(path))
-        make_reproducible(path)
-        rule.demand(path)
-        description = read_spec(path).description
-        return Converted(
-            model_file=path.name,
-            inputs=_doors(self._job.inputs, description.input),
-            outputs=_doors(self._job.outputs, description.output),
-            preprocess=self._preprocess(),
-            deployment={
-                "minimum_os": self._job.coreml_target,
-                "specification_version": str(model.get_spec().specificationVersion),
-                "input": self._job.coreml_input,
-            },
-            wide_ops=wide_nodes(module, over),
+        return _Made(model, rule, wide_nodes(module, over))
+
+    def _quantized(self, precision: str, base: _Made) -> _Made:
+        """The fp16 package with its weights, and for ``w8a8`` its activations, in few bits."""
+        stages: tuple[Stage, ...] = (Stage("fp16 Core ML program", self._runner(base.model), "fp16"),)
+        if not PRECISIONS[precision].calibrated:
+            model, how = quantize_weights(base.model, precision, self._job.coreml_target)
+            return replace(base, model=model, deployment={"weights": how}, stages=stages)
+        assert self._calibrator is not None
+        tail = coreml_tail(base.model.get_spec())
+        probe = self._emulated(base.model, "exact32")
+
+        def observe(sample: Tensors, watch: Watch) -> None:
+            def seen(name: str, value: torch.Tensor) -> None:
+                if value.is_floating_point():
+                    watch(name, value.float().numpy())
+
+            probe.observe(self._feed(sample), seen)
+
+        # Weights cost every way of calibrating the same, so the ways are compared without quantizing them.
+        chosen = self._calibrator.calibrate(
+            observe, lambda ranges: self._runner(quantize_activations(base.model, ranges, tail))
         )
+        model = quantize_activations(base.model, chosen.ranges, tail)
+        stages = (*stages, Stage("8-bit activations", self._runner(model)))
+        model, how = quantize_weights(model, precision, self._job.coreml_target)
+        wide = tuple(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail))
+        return _Made(model, base.rule, (*base.wide, *wide), {"weights": how}, stages, as_trials(chosen))
+
+    def _emulated(self, model: Any, mode: str) -> MilProgram:
+        from export.mil.program import MilProgram
+
+        return MilProgram.from_spec(model.get_spec(), Path(model.weights_dir), mode)
+
+    def _runner(self, model: Any) -> Runner:
+        """Runs a package that is no artifact yet, by emulation."""
+        program = self._emulated(model, "storage16")
+        names = [spec.name for spec in self._job.outputs]
+
+        def run(sample: Tensors) -> dict[str, NDArray[Any]]:
+            values = program.predict(self._feed(sample))
+            return {name: np.asarray(values[name], np.float32) for name in names}
+
+        return run
+
+    def _feed(self, sample: Tensors) -> Tensors:
+        """A normalised sample as the package takes it: pixels for an image input."""
+        block = self._job.preprocess
+        if not self._image or block is None:
+            return sample
+        return {block.input_name: pixels_of(np.asarray(sample[block.input_name], np.float32), block)}
 
     def prove(self, model: Path) -> PrecisionProof:
         """Count weight bytes and ops of the written ML Program by dtype."""

@@ -94,11 +94,11 @@ class OnnxTarget:
     def _narrow(self, precision: str, folder: Path) -> _Made:
         """A precision below fp32; the fp32 graph is a stage, so that blame lands on one hop."""
         if precision == "fp16":
-            stages = (Stage("fp32 ONNX graph", self._runner(self._fp32, folder)),)
+            stages = (Stage("fp32 ONNX graph", self._runner(self._fp32, folder), "fp32"),)
             wide = self._overflowing(self._fp32)
             model = to_fp16(self._copy(self._fp32), [op.name for op in wide])
             return _Made(model, wide=wide, stages=stages)
-        stages = (Stage("fp32 ONNX graph", self._runner(self._folded, folder)),)
+        stages = (Stage("fp32 ONNX graph", self._runner(self._folded, folder), "fp32"),)
         if precision == "w8":
             return _Made(quantize_weights(self._folded), stages=stages)
         tail = onnx_tail(self._folded)

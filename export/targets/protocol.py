@@ -26,10 +26,14 @@ Runner = Callable[[Tensors], dict[str, NDArray[np.generic]]]
 
 @dataclass(frozen=True)
 class Stage:
-    """A step on the way to the file that can be run on its own, so that blame lands on one hop."""
+    """A step on the way to the file that can be run on its own, so that blame lands on one hop.
+
+    ``precision`` is whose tolerance it is held to; empty means the file's own.
+    """
 
     name: str
     run: Runner
+    precision: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""An ML Program as plain steps: what reads what, and how many constant numbers each op multiplies with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from export.quantization.tail import Step, float_tail
+
+WEIGHTED = ("conv", "conv_transpose", "gather", "gru", "linear", "lstm", "matmul", "rnn")
+"""Op types that carry learnt weights."""
+
+
+def coreml_tail(spec: Any) -> frozenset[str]:
+    """Names of the ops behind the last weights.
+
+    Args:
+        spec: the package's protobuf message.
+    """
+    block = _block(spec)
+    sizes = {op.outputs[0].name: _elements(op) for op in block.operations if op.type == "const"}
+    steps = [
+        Step(
+            name=name_of(op),
+            reads=tuple(reads_of(op)),
+            makes=tuple(value.name for value in op.outputs),
+            weights=max((sizes.get(name, 0) for name in reads_of(op)), default=0)
+            if op.type in WEIGHTED
+            else 0,
+        )
+        for op in block.operations
+        if op.type != "const"
+    ]
+    return float_tail(steps, block.outputs)
+
+
+def concats(spec: Any, wide: frozenset[str]) -> list[list[str]]:
+    """For every concat that is not wide: the values it joins, and the one it makes."""
+    return [
+        [*(name for name in reads_of(op, "values")), op.outputs[0].name]
+        for op in _block(spec).operations
+        if op.type == "concat" and name_of(op) not in wide
+    ]
+
+
+def name_of(op: Any) -> str:
+    """The op's own name, which coremltools' configurations go by."""
+    return str(op.attributes["name"].immediateValue.tensor.strings.values[0])
+
+
+def reads_of(op: Any, argument: str | None = None) -> Iterator[str]:
+    """Names of the values that an op reads, for one argument or all."""
+    given = op.inputs.values() if argument is None else [op.inputs[argument]]
+    for each in given:
+        yield from (binding.name for binding in each.arguments if binding.WhichOneof("binding") == "name")
+
+
+def _block(spec: Any) -> Any:
+    function = spec.mlProgram.functions["main"]
+    return function.block_specializations[function.opset]
+
+
+def _elements(op: Any) -> int:
+    count = 1
+    for dimension in op.outputs[0].type.tensorType.dimensions:
+        count *= dimension.constant.size
+    return count
