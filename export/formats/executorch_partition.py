@@ -36,17 +36,24 @@ def xnnpack_partitioner(quantized: bool) -> Any:
 
 
 def coreml_partitioner(precision: str, system: str) -> Any:
-    """Core ML's; coremltools sets the compute precision of what stays float: half, unless all is fp32."""
+    """Core ML's; coremltools sets the compute precision of what stays float: half, unless all is fp32.
+
+    Raises:
+        DeployError: ``UNKNOWN-SYSTEM`` for a mistyped system, ``SYSTEM-TOO-OLD`` for one without the ops.
+    """
     import coremltools as ct
     from executorch.backends.apple.coreml.compiler import CoreMLBackend
     from executorch.backends.apple.coreml.partition import CoreMLPartitioner
 
     from export.formats.coreml_patches import apply_patches
+    from export.formats.coreml_quantized import demand_system
     from export.formats.coreml_systems import deployment_target
 
+    oldest = deployment_target(system)
+    demand_system(precision, system)
     apply_patches()
     specs = CoreMLBackend.generate_compile_specs(
         compute_precision=ct.precision.FLOAT32 if precision == "fp32" else ct.precision.FLOAT16,
-        minimum_deployment_target=deployment_target(system),
+        minimum_deployment_target=oldest,
     )
     return CoreMLPartitioner(compile_specs=specs)

@@ -22,6 +22,7 @@ _MOVES = (
     "max_pool2d.default",
     "permute.default",
     "relu.default",
+    "relu6.default",
     "reshape.default",
     "slice.Tensor",
     "squeeze.dim",
@@ -31,7 +32,7 @@ _MOVES = (
     "view.default",
 )
 """Their output has its input's scale: they only move or cut numbers (a cat's inputs all share one)."""
-_CLAMPS = ("relu.default", "hardtanh.default")
+_CLAMPS = ("relu.default", "relu6.default", "hardtanh.default")
 _LEAST_ELEMENTS = 256
 _GATE = "sigmoid.default"
 GATE_RANGE = (0.0, 255 / 256)

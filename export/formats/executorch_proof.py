@@ -26,6 +26,9 @@ _XNN = {
     "xnn_datatype_qcint4": ("int4", 0.5),
     "xnn_datatype_qbint4": ("int4", 0.5),
 }
+_DYNAMIC = ("xnn_datatype_qdint8", "xnn_datatype_qpint8")
+"""Activations quantized at every call: what reads them multiplies int8 with int8 and gives float."""
+
 _SCALARS = {
     0: "uint8",
     1: "int8",
@@ -103,11 +106,14 @@ def xnnpack_graph(blob: bytes) -> dict[str, Any]:
 def _count_xnnpack(blob: bytes, weights: Counter[str], ops: Counter[str]) -> None:
     graph = xnnpack_graph(blob)
     dtypes: dict[int, str] = {}
+    dynamic: set[int] = set()
     for entry in graph["xvalues"]:
         value = entry["xvalue_union"]
         tensor = value.get("tensor_value", value)
         dtype, width = _XNN[tensor.get("datatype", "xnn_datatype_fp32")]
         dtypes[tensor["id_out"]] = dtype
+        if tensor.get("datatype") in _DYNAMIC:
+            dynamic.add(tensor["id_out"])
         if tensor.get("constant_buffer_idx", 0) > 0:
             count = 1
             for size in tensor.get("dims", []):
@@ -115,8 +121,9 @@ def _count_xnnpack(blob: bytes, weights: Counter[str], ops: Counter[str]) -> Non
             weights[dtype] += int(count * width)
     for node in graph["xnodes"]:
         if node["xnode_union_type"] not in _PLUMBING:
-            output = node["xnode_union"].get("output_id", node["xnode_union"].get("output1_id"))
-            ops[dtypes.get(output, "unknown")] += 1
+            union = node["xnode_union"]
+            source, output = union.get("input1_id"), union.get("output_id", union.get("output1_id"))
+            ops[dtypes.get(source if source in dynamic else output, "unknown")] += 1
 
 
 def _flatbuffer_to_json(payload: bytes) -> dict[str, Any]:

@@ -175,8 +175,12 @@ def _narrow_weights(module: GraphModule, nodes: dict[str, Node], plan: Plan) -> 
 
 
 def _finished(module: GraphModule) -> GraphModule:
+    """Without the fp32 weights that were replaced: a capture would store whatever tensor is left."""
     module.graph.eliminate_dead_code()
     module.delete_all_unused_submodules()
+    read = {node.target for node in module.graph.nodes if node.op == "get_attr"}
+    for name in {**module._parameters, **module._buffers}.keys() - read:
+        delattr(module, name)
     module.graph.lint()
     module.recompile()
     return module

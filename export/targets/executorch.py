@@ -80,7 +80,8 @@ class ExecuTorchTarget:
         """Write ``model.pte``.
 
         Raises:
-            DeployError: ``PRECISION-LACKING`` for a precision that only the other delegate has.
+            DeployError: ``PRECISION-LACKING`` for a precision that only the other delegate has, and what
+                Core ML refuses.
         """
         if precision not in _HAVE[self._backend]:
             raise DeployError(
@@ -88,7 +89,6 @@ class ExecuTorchTarget:
                 f"ExecuTorch's {_NAMES[self._backend]} delegate cannot be exported at {precision}.",
                 f"Choose one of: {', '.join(_HAVE[self._backend])}.",
             )
-        made = self._made(precision)
         deployment = {"delegate": _NAMES[self._backend]}
         if PRECISIONS[precision].activations != "float":
             deployment["activations"] = PRECISIONS[precision].activations
@@ -97,6 +97,7 @@ class ExecuTorchTarget:
             partitioner = coreml_partitioner(precision, self._job.coreml_target)
         else:
             partitioner = xnnpack_partitioner(PRECISIONS[precision].quantized)
+        made = self._made(precision)
         with half_weights() if (self._backend, precision) == ("xnnpack", "fp16") else nullcontext():
             path, partitions = _lower(made.program, partitioner, folder)
         return Converted(
