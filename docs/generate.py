@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from docs.generators import cli, contracts, errors
+from docs.generators import cli, contracts, errors, milops
 
 FOLDER = Path(__file__).resolve().parent
 COMMAND = "python -m docs.generate"
@@ -17,6 +17,7 @@ def pages() -> dict[Path, str]:
         FOLDER / "cli.md": cli.page(),
         FOLDER / "contracts.md": contracts.page(),
         FOLDER / "errors.md": errors.page(),
+        FOLDER / "coreml-runner.md": milops.page(),
         **{FOLDER / "schemas" / name: text for name, text in contracts.schemas().items()},
     }
 
