@@ -46,6 +46,7 @@ class Plan:
     ``products``: convolutions and linears, with the axis of their weights' output channels. ``ops``: every op
     that reads 8 bits. ``made``: the values that such ops give in 8 bits. ``groups``: every value that is ever
     in 8 bits and the name of the group it shares a scale with. ``gates``: groups with ``GATE_RANGE``.
+    ``answers``: the 8-bit values that the tail or the caller reads. ``gated``: what only a SiLU reads.
     """
 
     products: dict[str, int]
@@ -53,6 +54,8 @@ class Plan:
     made: frozenset[str] = frozenset()
     groups: dict[str, str] = field(default_factory=dict)
     gates: frozenset[str] = frozenset()
+    answers: frozenset[str] = frozenset()
+    gated: frozenset[str] = frozenset()
 
 
 def plan_weights(graph: Graph) -> Plan:
@@ -108,7 +111,18 @@ def plan_activations(graph: Graph, wide: Collection[str], gates: bool) -> Plan:
         made.add(result)
         if kind == _GATE:
             fixed.add(node.name)
-    return Plan(products, frozenset(ops), frozenset(made), groups.found(), frozenset(fixed))
+    kept = [node for node in graph.nodes if node.name in made]
+    return Plan(
+        products=products,
+        ops=frozenset(ops),
+        made=frozenset(made),
+        groups=groups.found(),
+        gates=frozenset(fixed),
+        answers=frozenset(
+            node.name for node in kept if any(user.op == "output" or user.name in wide for user in node.users)
+        ),
+        gated=frozenset(node.name for node in kept if _is_gated(node, fixed)),
+    )
 
 
 class _Groups:
@@ -163,6 +177,15 @@ def _clamp_behind(node: Node) -> Node | None:
     kind = _kind(user)
     fused = kind in _CLAMPS if _kind(node) in _PRODUCTS else kind == "relu.default"
     return user if fused and _kind(node) in (*_PRODUCTS, "add.Tensor") else None
+
+
+def _is_gated(node: Node, gates: Collection[str]) -> bool:
+    """Whether the only readers are a sigmoid and the product with it, which together are SiLU."""
+    readers = {_kind(user): user for user in node.users}
+    if len(node.users) != 2 or set(readers) != {_GATE, "mul.Tensor"}:
+        return False
+    gate = readers[_GATE]
+    return gate.name in gates and gate in readers["mul.Tensor"].all_input_nodes
 
 
 def _computes(node: Node, kind: str, gates: bool) -> bool:

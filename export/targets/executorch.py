@@ -10,6 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deploy.contracts.artifact import CalibrationTrial, PrecisionProof, WideOp
 from deploy.errors import DeployError
 from export.calibration.calibrator import Watch, as_trials
@@ -20,6 +23,7 @@ from export.formats.executorch_partition import coreml_partitioner, xnnpack_part
 from export.formats.executorch_plan import plan_activations, plan_dynamic, plan_weights
 from export.formats.executorch_proof import prove_executorch
 from export.formats.executorch_quantized import quantized, quantized_dynamically, simulated
+from export.formats.executorch_ranges import Extremes, settled
 from export.formats.executorch_rewrite import spell_out, without_places
 from export.formats.executorch_runner import graph_runner, watch_values
 from export.overflow import overflowing, wide_nodes
@@ -141,15 +145,24 @@ class ExecuTorchTarget:
         plan = plan_activations(graph.graph, tail, gates=self._backend == "xnnpack")
         wide = tuple(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail - plan.made))
 
+        extremes = Extremes()
+
         def observe(sample: Tensors, watch: Watch) -> None:
-            watch_values(graph, self._job, plan.groups, sample, watch)
+            def both(name: str, values: NDArray[np.float32]) -> None:
+                watch(name, values)
+                if name in plan.answers:
+                    extremes.add(name, values)
+
+            watch_values(graph, self._job, plan.groups, sample, both)
 
         def build(ranges: Ranges) -> Runner:
-            return graph_runner(simulated(graph, plan, ranges), self._job)
+            used = settled(plan, ranges, extremes.ranges)
+            return graph_runner(simulated(graph, plan, used), self._job)
 
         assert self._calibrator is not None
         chosen = self._calibrator.calibrate(observe, build)
-        return self._captured(precision, quantized(graph, plan, chosen.ranges), wide, as_trials(chosen))
+        done = quantized(graph, plan, settled(plan, chosen.ranges, extremes.ranges))
+        return self._captured(precision, done, wide, as_trials(chosen))
 
     def _captured(
         self,

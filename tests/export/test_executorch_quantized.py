@@ -29,6 +29,7 @@ from export.formats.executorch_quantized import (
     simulated,
     static_scales,
 )
+from export.formats.executorch_ranges import Extremes, settled
 from export.formats.executorch_rewrite import spell_out, without_places
 from export.formats.executorch_runner import watch_values
 from export.parity import sqnr_db
@@ -165,6 +166,27 @@ def test_ranges_given_are_the_scales_written(detector: tuple[GraphModule, torch.
     assert len(members) > 2
     low, high = min(m[0] for m in members), max(m[1] for m in members)
     assert moved.args[1:3] == scale_of(low, high)
+
+
+def test_answers_are_not_cut_and_the_flat_side_of_silu_is(detector: tuple[GraphModule, torch.Tensor]) -> None:
+    module, image = detector
+    plan, _ = planned(module)
+    assert plan.gated == {"conv2d"}
+    box, score = (node.name for node in calls(module, "conv2d") if node.name != "conv2d")
+    assert plan.answers == {box, score}
+    cut: Ranges = dict.fromkeys(ranges_of(module, plan, image), (-20.0, 0.5))
+    found = settled(plan, cut, {box: (-3.0, 4.0), score: (-30.0, -1.0)})
+    assert found.pop(box) == (-3.0, 4.0)
+    assert found.pop(score) == (-30.0, 0.0)
+    assert found.pop("conv2d") == (-8.0, 0.5)
+    assert set(found.values()) == {(-20.0, 0.5)}
+
+
+def test_extremes_are_those_of_all_samples() -> None:
+    extremes = Extremes()
+    for values in ([1.0, 2.0], [-3.0, 0.5], []):
+        extremes.add("x", np.array(values, np.float32))
+    assert extremes.ranges == {"x": (-3.0, 2.0)}
 
 
 def test_rounding_in_torch_is_the_quantized_graph(detector: tuple[GraphModule, torch.Tensor]) -> None:
