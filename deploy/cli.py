@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("training.commands.train:command", "Train a model and keep its checkpoint in runs/."),
     "data": ("training.commands.data:command", "Generate or inspect data folders."),
     "export": ("export.commands.export:command", "Convert a checkpoint to Core ML, ExecuTorch and ONNX."),
+    "lint": ("export.commands.lint:command", "Find what goes wrong on phones before quantizing or shipping."),
     "verify": (
         "export.commands.verify:command",
         "Measure each export's accuracy drop against the fp32 reference.",

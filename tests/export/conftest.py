@@ -49,5 +49,10 @@ def processes(plates: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def inline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are read and run in this process: for tests that are not about processes and have many files."""
-    for module in ("export.evaluation.runner", "export.foreign.adopt", "export.selftest.trial"):
+    for module in (
+        "export.evaluation.runner",
+        "export.foreign.adopt",
+        "export.selftest.trial",
+        "export.lint.flow",
+    ):
         monkeypatch.setattr(f"{module}.in_process", fakes.inline)
