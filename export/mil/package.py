@@ -143,12 +143,10 @@ def import_messages() -> Any:
 
 
 def _parse(model: Path) -> Any:
-    from google.protobuf.message import DecodeError
-
     spec = import_messages().Model()
     try:
         spec.ParseFromString(model.read_bytes())
-    except DecodeError as error:
+    except Exception as error:  # protobuf's own; its package is coremltools' dependency, not ours
         raise broken(f"{model.name} is cut short or no Core ML model") from error
     return spec
 
