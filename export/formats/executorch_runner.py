@@ -23,7 +23,7 @@ def graph_runner(module: Any, job: Job) -> Runner:
 
     def run(inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         with torch.inference_mode():
-            values = module(*(torch.from_numpy(inputs[spec.name]) for spec in job.inputs))
+            values = module(*(torch.tensor(inputs[spec.name]) for spec in job.inputs))
         flat: Sequence[Any] = values if isinstance(values, (tuple, list)) else (values,)
         return {spec.name: value.numpy() for spec, value in zip(job.outputs, flat, strict=True)}
 
@@ -44,4 +44,4 @@ def watch_values(
             return value
 
     with torch.inference_mode():
-        Watching(module).run(*(torch.from_numpy(sample[spec.name]) for spec in job.inputs))
+        Watching(module).run(*(torch.tensor(sample[spec.name]) for spec in job.inputs))

@@ -54,6 +54,21 @@ class Detector(nn.Module):
         return torch.cat([boxes, self.score(found).flatten(2).sigmoid()], 1)
 
 
+TABLES = """
+
+class Tables(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(96, 64), nn.Linear(80, 64)
+
+    def forward(self, a, b):
+        return torch.relu(self.one(a)) + self.two(b)
+
+
+def tables(): return Tables()
+"""
+
+
 class Clamped(nn.Module):
     """Ends in a clamp that XNNPACK runs inside the convolution; adds what an in-place op has changed."""
 
@@ -323,9 +338,10 @@ def test_xnnpack_files_are_what_their_labels_say(toy: Toy, tmp_path: Path) -> No
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("in_process")
 def test_a_model_without_pictures_is_quantized_at_every_call(toy: Toy) -> None:
-    files = made(toy, "two_doors", precisions=("w8a8-dynamic",), inputs=(("a", (1, 12)), ("b", (1, 20))))
+    toy.nets.write_text(toy.nets.read_text() + TABLES)
+    files = made(toy, "tables", precisions=("w8a8-dynamic",), inputs=(("a", (1, 96)), ("b", (1, 80))))
     proof = files["w8a8-dynamic"].proof
-    assert proof.weight_bytes["int8"] == 64 * (12 + 20)
+    assert proof.weight_bytes["int8"] == 64 * (96 + 80)
     assert proof.ops["int8"] == 2
     assert files["w8a8-dynamic"].parity.status == "PASS"
 
