@@ -34,4 +34,4 @@ class CoreMLCorruptor:
     def save(self, path: Path) -> None:
         """Write a package: a copy of the original with other numbers."""
         shutil.copytree(self._package, path)
-        self._editor.save(path)
+        self._editor.put_into(path)

@@ -65,7 +65,7 @@ class PackageEditor:
         else:
             tensor.bytes.values = value.tobytes()
 
-    def save(self, package: Path) -> None:
+    def put_into(self, package: Path) -> None:
         """Write spec and blob over those of a copy of the package."""
         spec_file(package).write_bytes(self._spec.SerializeToString(deterministic=True))
         if self.blob:
