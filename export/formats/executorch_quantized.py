@@ -1,4 +1,4 @@
-"""8 bits in a torch graph: quantize and dequantize ops around what ``executorch_plan`` chose.
+"""Eight bits in a torch graph: quantize and dequantize ops around what ``executorch_plan`` chose.
 
 The ops are torch's own (``quantized_decomposed``), the ones that PT2E's converter leaves behind and that both
 XNNPACK's partitioner and coremltools recognise. They are put in directly and not through PT2E, because its
