@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from export.quantization.tail import Step, float_tail
 
 if TYPE_CHECKING:
-    from torch.export import ExportedProgram
     from torch.fx import Graph, Node
 
 _WEIGHTED = (
@@ -27,37 +26,38 @@ _WEIGHTED = (
 
 
 def fx_tail(graph: Graph) -> frozenset[str]:
-    """Names of the ops behind the last weights.
+    """Names of the ops behind the last weights; ``graph`` as for ``fx_steps``."""
+    return float_tail(fx_steps(graph), (each.name for each in graph.output_node().all_input_nodes))
+
+
+def fx_steps(graph: Graph) -> list[Step]:
+    """The ops in the order they run, without what is computed of constants alone.
 
     Args:
         graph: of an exported program's ``module()``, where constants are ``get_attr`` nodes with their fake
             tensors in ``meta["val"]``.
     """
-    constants: set[Node] = set()
-    steps = []
-    for node in graph.nodes:
-        if node.op == "get_attr" or (
-            node.op == "call_function" and constants.issuperset(node.all_input_nodes)
-        ):
-            constants.add(node)
-        elif node.op == "call_function":
-            reads = node.all_input_nodes
-            weights = max((_elements(each) for each in reads if each in constants), default=0)
-            steps.append(
-                Step(
-                    name=node.name,
-                    reads=tuple(each.name for each in reads),
-                    makes=(node.name,),
-                    weights=weights if _multiplies(node) else 0,
-                )
-            )
-    return float_tail(steps, (each.name for each in graph.output_node().all_input_nodes))
+    constants, weights = _constants(graph), constant_weights(graph)
+    return [
+        Step(
+            name=node.name,
+            reads=tuple(each.name for each in node.all_input_nodes),
+            makes=(node.name,),
+            weights=weights.get(node.name, 0),
+        )
+        for node in graph.nodes
+        if node.op == "call_function" and node not in constants
+    ]
 
 
-def program_tail(program: ExportedProgram) -> frozenset[str]:
-    """The same of a captured program."""
-    module: Any = program.module()
-    return fx_tail(module.graph)
+def constant_weights(graph: Graph) -> dict[str, int]:
+    """Elements of the largest constant that each multiplying op reads, by node name; see ``fx_steps``."""
+    constants = _constants(graph)
+    return {
+        node.name: max((_elements(each) for each in node.all_input_nodes if each in constants), default=0)
+        for node in graph.nodes
+        if node.op == "call_function" and node not in constants and _multiplies(node)
+    }
 
 
 def _multiplies(node: Node) -> bool:
