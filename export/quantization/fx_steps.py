@@ -60,6 +60,16 @@ def constant_weights(graph: Graph) -> dict[str, int]:
     }
 
 
+def _constants(graph: Graph) -> set[Node]:
+    """Parameters, and what is computed of them alone."""
+    found: set[Node] = set()
+    for node in graph.nodes:
+        made = node.op == "call_function" and found.issuperset(node.all_input_nodes)
+        if made or node.op == "get_attr":
+            found.add(node)
+    return found
+
+
 def _multiplies(node: Node) -> bool:
     name = str(node.target).removeprefix("aten.").split(".")[0]
     return name.startswith(_WEIGHTED)
