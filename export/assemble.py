@@ -11,12 +11,13 @@ from deploy.contracts.artifact import MANIFEST, Artifact, Golden, Parity, Precis
 from deploy.store import new_folder, sha256_file, sha256_tree, size_of
 from deploy.toolchain import versions
 from export.cache import REFERENCE
-from export.calibration.input import as_contract
+from export.calibration.input import as_contract, tuning_pictures
 from export.calibration.pictures import CalibrationPictures
 from export.capture import Captured, save_program
 from export.golden import write_golden
 from export.job import Row
 from export.parity import TOLERANCE_DB
+from export.planning import AUTO, Plan
 from export.request import ExportRequest
 from export.samples import Picture
 from export.sources.protocol import LoadedModel
@@ -51,8 +52,12 @@ def artifact_folder(out: Path, name: str, target: str, precision: str) -> Path:
     return out / (f"{name}-reference" if target == REFERENCE else f"{name}-{target}-{precision}")
 
 
-def assemble(export: Export, row: Row, key: str) -> Path:
-    """Write the artifact of a built row and return its folder."""
+def assemble(export: Export, row: Row, key: str, plan: Plan | None = None) -> Path:
+    """Write the artifact of a built row and return its folder.
+
+    Args:
+        plan: the automatic mix and the training that the row's file was made with.
+    """
     assert row.folder and row.model_file
     final = artifact_folder(export.request.out, export.name, row.target, row.precision)
     tools = ("torch",) if row.target == REFERENCE else TARGETS.open(row.target).TOOLS
@@ -68,7 +73,7 @@ def assemble(export: Export, row: Row, key: str) -> Path:
             export.clip,
             TOLERANCE_DB[row.precision],
         )
-        _manifest(export, row, key, golden, versions(*tools), folder).save(folder / MANIFEST)
+        _manifest(export, row, key, golden, versions(*tools), folder, plan).save(folder / MANIFEST)
     return final
 
 
@@ -104,20 +109,32 @@ def _program_proof(captured: Captured) -> PrecisionProof:
     return PrecisionProof(weight_bytes=weights, ops={"float32": calls}, total_ops=calls)
 
 
-def _calibration(export: Export, row: Row) -> dict[str, Any]:
-    """The manifest's facts of the calibration, for a file that was calibrated."""
+def _calibration(export: Export, row: Row, plan: Plan | None) -> dict[str, Any]:
+    """The manifest's facts of the calibration, for a file that was calibrated.
+
+    Pictures that a mix was searched on shaped the file as well, so that nobody may be judged on them.
+    """
     pictures = export.calibration
-    if pictures is None or not row.trials:
+    if pictures is None or plan is None or not row.trials:
         return {}
+    mix = plan.mix if row.precision == AUTO else None
+    tuning = tuning_pictures(export.request, export.model.decode) if mix else None
     return {
         "calibration_sha256": pictures.sha256,
-        "calibration_samples": pictures.digests,
-        "calibration": as_contract(pictures, row.trials),
+        "calibration_samples": (*pictures.digests, *(tuning.digests if tuning else ())),
+        "calibration": plan.described(as_contract(pictures, row.trials)),
+        "mix": mix,
     }
 
 
 def _manifest(
-    export: Export, row: Row, key: str, golden: Golden, tools: dict[str, str], folder: Path
+    export: Export,
+    row: Row,
+    key: str,
+    golden: Golden,
+    tools: dict[str, str],
+    folder: Path,
+    plan: Plan | None,
 ) -> Artifact:
     assert row.model_file and row.proof and row.parity
     model = folder / row.model_file
@@ -139,7 +156,7 @@ def _manifest(
         proof=row.proof,
         parity=row.parity,
         golden=golden,
-        **_calibration(export, row),
+        **_calibration(export, row, plan),
         deployment=row.deployment,
         toolchain=tools,
         cache_key=key,

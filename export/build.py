@@ -15,6 +15,7 @@ from export import cache
 from export.assemble import Export, artifact_folder, assemble, reference_row, write_program
 from export.calibration.input import pictures_for, write_input
 from export.job import Job, Row
+from export.planning import Plan, plan
 from export.request import ExportRequest
 from export.resolution import resolve
 from export.samples import ParitySamples
@@ -94,22 +95,23 @@ def _convert(
     with (
         scratch_folder(request.out, "export") as work,
         Workers(wanted, work, request.threads) as workers,
-        console.progress("loading and capturing the model", len(missing) + 1) as bar,
     ):
-        started = time.perf_counter()
-        export = _capture(request, name, source, fingerprint, samples, {p for _, p in missing}, work)
-        seconds = round(time.perf_counter() - started, 3)
-        _write_job(export, wanted)
-        bar.advance()
-        bar.label("converting")
-        rows = {(row.target, row.precision): row for row in workers.run(_report(bar))}
+        precisions = {precision for _, precision in missing}
+        with console.progress("loading and capturing the model", 1) as bar:
+            started = time.perf_counter()
+            export = _capture(request, name, source, fingerprint, samples, precisions, work)
+            seconds = round(time.perf_counter() - started, 3)
+            bar.advance()
+        found = _write_job(export, wanted, precisions)
+        with console.progress("converting", len(missing)) as bar:
+            rows = {(row.target, row.precision): row for row in workers.run(_report(bar))}
         done = {}
         if reference not in cached:
             folder = assemble(export, reference_row(export, seconds), keys[reference])
             done[reference] = _finish(folder, keys[reference], reference)
         for cell, row in rows.items():
             if row.status == "built":
-                done[cell] = _finish(assemble(export, row, keys[cell]), keys[cell], cell, row)
+                done[cell] = _finish(assemble(export, row, keys[cell], found), keys[cell], cell, row)
             else:
                 _keep_log(workers, row, request.out)
                 done[cell] = Built(*cell, None, None, row, cached=False)
@@ -146,11 +148,15 @@ def _capture(
     return Export(request, name, fingerprint, model, captured, pictures, samples.clip(), calibration, work)
 
 
-def _write_job(export: Export, wanted: dict[str, tuple[str, ...]]) -> None:
+def _write_job(export: Export, wanted: dict[str, tuple[str, ...]], precisions: Collection[str]) -> Plan:
     from export.assemble import PROGRAM
     from export.golden import save_arrays, save_geometry
 
     request, work = export.request, export.work
+    calibration = None
+    if export.calibration is not None:
+        calibration = write_input(export.calibration, request, export.model.preprocess, work)
+    found = plan(export, calibration, precisions)
     save_arrays(work / "samples.npz", export.pictures, export.captured.references)
     save_geometry(work / "geometry.json", export.pictures)
     Job(
@@ -167,14 +173,13 @@ def _write_job(export: Export, wanted: dict[str, tuple[str, ...]]) -> None:
         coreml_target=request.coreml_target,
         executorch_backend=request.executorch_backend,
         onnx_pairing=request.onnx_pairing,
-        calibration=(
-            write_input(export.calibration, request, export.model.preprocess, work)
-            if export.calibration
-            else None
-        ),
+        calibration=calibration,
+        mix=found.layers,
+        tuned=found.tuned,
         threads=request.threads,
         seed=request.seed,
     ).save(work / "job.json")
+    return found
 
 
 def _report(bar: console.Progress) -> Callable[[Row], None]:

@@ -65,7 +65,11 @@ def _calibration(request: ExportRequest, pictures: str | None, precision: str) -
     """What decides the ranges of a calibrated file."""
     if pictures is None or not PRECISIONS[precision].calibrated:
         return None
-    return [pictures, request.calibrator]
+    tuning = str(request.finetune)
+    if precision == "auto":
+        digest = sha256_tree(request.tune_data) if request.tune_data else ""
+        tuning = f"{tuning} {request.budget} {digest}"
+    return [pictures, request.calibrator, tuning]
 
 
 def _coreml(request: ExportRequest, target: str) -> list[str] | None:

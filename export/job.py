@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from deploy.contracts.artifact import CalibrationTrial, Parity, PrecisionProof
+from deploy.contracts.artifact import CalibrationTrial, Parity, PrecisionProof, WideOp
 from deploy.contracts.base import Contract, Document
 from deploy.contracts.decode import Decode
 from deploy.contracts.preprocess import Preprocess
@@ -26,11 +26,19 @@ class CalibrationInput(Contract):
     counts: tuple[int, ...]
 
 
+class MixInput(Contract):
+    """For ``auto``: the names of all layers of the captured program, and those that stay wide."""
+
+    layers: tuple[str, ...]
+    wide: tuple[WideOp, ...]
+
+
 class Job(Document):
     """``job.json``: the captured program, the real samples with their reference outputs, and the wishes.
 
     ``samples`` is an ``.npz`` with arrays ``in.I.NAME`` and ``out.I.NAME`` for sample I; ``geometry`` are
-    its pictures' placements in the same order (``None`` where the inputs are no pictures).
+    its pictures' placements in the same order (``None`` where the inputs are no pictures). ``tuned`` is a
+    program with weights trained for 8 bits, which calibrated precisions start from.
     """
 
     KIND: ClassVar[str] = "job"
@@ -50,6 +58,8 @@ class Job(Document):
     executorch_backend: Literal["xnnpack", "coreml"]
     onnx_pairing: Literal["x86", "arm"]
     calibration: CalibrationInput | None
+    mix: MixInput | None
+    tuned: str | None
     threads: int
     seed: int
 

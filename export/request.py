@@ -17,7 +17,9 @@ class ExportRequest:
 
     ``spec`` is what the user typed for the model; ``inputs`` are (name, shape) pairs and may be empty where
     the source knows them; ``samples`` is a folder of real pictures for parity, golden samples and overflow.
-    ``calibration`` are folders for activation ranges; empty means the run's own training split.
+    ``calibration`` are folders for activation ranges; empty means the run's own training split. ``budget`` is
+    a figure's name (``None``: the task's) and the largest drop of an ``auto`` file, measured on ``tune_data``
+    (labelled pictures) or else on the calibration's hold-out.
     """
 
     spec: str
@@ -39,9 +41,28 @@ class ExportRequest:
     calibration: tuple[Path, ...] = ()
     calibration_count: int = 64
     calibrator: str = "auto"
+    budget: tuple[str | None, float] = (None, 0.005)
+    tune_data: Path | None = None
+    finetune: int = 0
     use_cache: bool = True
     seed: int = 0
     threads: int = 1
+
+
+def parse_budget(text: str) -> tuple[str | None, float]:
+    """``map=0.005`` or ``0.005`` to the figure's name and the drop; raises ``BUDGET-INVALID`` for others."""
+    name, _, number = text.rpartition("=")
+    try:
+        drop = float(number)
+    except ValueError:
+        drop = -1.0
+    if not 0 <= drop < 1:
+        raise DeployError(
+            "BUDGET-INVALID",
+            f"{text!r} is not a budget.",
+            "Write the largest drop as a number from 0 to 1, with or without the figure: --budget map=0.005",
+        )
+    return name or None, drop
 
 
 def parse_input(text: str) -> InputShape:

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from deploy.contracts.base import Contract, Document
 from deploy.contracts.decode import Decode
+from deploy.contracts.mix import Mix
 from deploy.contracts.preprocess import Preprocess
 from deploy.contracts.tensor import TensorSpec
 
@@ -122,12 +123,14 @@ class Calibration(Contract):
     """Where the ranges of a quantized file come from; ``trials`` best first, the first is what was used.
 
     ``classes_unseen`` are the model's classes that no calibration label shows, ``None`` without labels.
+    ``finetuned_steps`` is 0 where training for 8 bits was not asked or did not pay.
     """
 
     source: str
     samples: int
     hold_out: int
     classes_unseen: tuple[str, ...] | None = None
+    finetuned_steps: int = 0
     trials: tuple[CalibrationTrial, ...]
 
 
@@ -162,6 +165,7 @@ class Artifact(Document):
     calibration_sha256: str | None = None
     calibration_samples: tuple[str, ...] = ()
     calibration: Calibration | None = None
+    mix: Mix | None = None
     deployment: dict[str, str]
     toolchain: dict[str, str]
     cache_key: str

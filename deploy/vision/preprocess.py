@@ -58,7 +58,7 @@ def pixels_of(tensor: NDArray[np.float32], spec: Preprocess) -> NDArray[np.float
     The way back from what ``prepare`` gives for a tensor input to what it gives for an image input.
     """
     shape = (1, spec.channels, 1, 1)
-    mean, std = np.float32(spec.mean).reshape(shape), np.float32(spec.std).reshape(shape)
+    mean, std = (np.asarray(each, np.float32).reshape(shape) for each in (spec.mean, spec.std))
     pixels: NDArray[np.float32] = np.rint((tensor * std + mean) * np.float32(spec.divisor))
     return pixels
 

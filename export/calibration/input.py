@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deploy.contracts.artifact import Calibration, CalibrationTrial
+from deploy.contracts.decode import Decode
 from deploy.contracts.preprocess import Preprocess
 from deploy.errors import DeployError
+from deploy.vision.images import pixel_digest
 from export.calibration.methods import CALIBRATORS, METHODS
 from export.calibration.pictures import CalibrationPictures, choose_pictures, open_folders
 from export.job import CalibrationInput
 from export.precisions import PRECISIONS
+from training.data.folders import open_folder
+from training.data.samples import EvaluationSample
 
 if TYPE_CHECKING:
     from export.request import ExportRequest
@@ -57,6 +63,30 @@ def pictures_for(
             )
         sets = [("the run's training split", own)]
     return choose_pictures(sets, request.calibration_count, class_names or ())
+
+
+@dataclass(frozen=True)
+class TuningPictures:
+    """Pictures that an automatic mix is searched on, and the hashes of their pixels."""
+
+    samples: tuple[EvaluationSample, ...]
+
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """Hex SHA-256 of every picture's pixels, as evaluation data is compared."""
+        return tuple(pixel_digest(sample.image) for sample in self.samples)
+
+
+def tuning_pictures(request: ExportRequest, decode: Decode) -> TuningPictures | None:
+    """The pictures of ``--tune-data`` with their labels, or ``None`` where none was named.
+
+    Raises:
+        DeployError: what the folder's loader raises, also for labels of another task.
+    """
+    if request.tune_data is None:
+        return None
+    found = open_folder(request.tune_data, decode.kind, getattr(decode, "class_names", None))
+    return TuningPictures(tuple(found.sample(index) for index in range(len(found))))
 
 
 def write_input(

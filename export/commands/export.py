@@ -19,6 +19,7 @@ Examples:
   deploy export runs/first --target all --precision fp16 --out artifacts/
   deploy export yolov8n-seg.pt --target onnx
   deploy export yolov8n-seg.pt --target all --precision int8 --calibration my_pictures
+  deploy export runs/first --target onnx --precision auto --budget miou=0.005
   deploy export timm:tf_efficientnet_lite0 --weights w.safetensors --target executorch
   deploy export my_pkg.models:build --weights w.pth --input image=1x3x256x256 --target coreml
 
@@ -86,6 +87,24 @@ demo's, trained on the spot.
     show_default=True,
     help="minmax, percentile or entropy; auto keeps the best on held-out pictures.",
 )
+@click.option(
+    "--budget",
+    default="0.005",
+    show_default=True,
+    help="Largest drop of --precision auto, as a number or FIGURE=NUMBER, for example map=0.005.",
+)
+@click.option(
+    "--tune-data",
+    type=click.Path(path_type=Path),
+    help="Labelled pictures that auto measures its budget on [default: the calibration's hold-out].",
+)
+@click.option(
+    "--finetune",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Steps of training for 8 bits, kept only where they pay.",
+)
 @click.option("--no-cache", is_flag=True, help="Convert again even if nothing changed.")
 @seed_option
 @threads_option
@@ -110,7 +129,7 @@ def command(**options: Any) -> int:
 
 
 def _request(options: dict[str, Any]) -> ExportRequest:
-    from export.request import ExportRequest, parse_input
+    from export.request import ExportRequest, parse_budget, parse_input
 
     return ExportRequest(
         spec=options["model"] or _newest_run(),
@@ -132,6 +151,9 @@ def _request(options: dict[str, Any]) -> ExportRequest:
         calibration=options["calibration"],
         calibration_count=options["calibration_count"],
         calibrator=options["calibrator"],
+        budget=parse_budget(options["budget"]),
+        tune_data=options["tune_data"],
+        finetune=options["finetune"],
         use_cache=not options["no_cache"],
         seed=options["seed"],
         threads=options["threads"] or 1,  # the converters already keep the cores busy side by side

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from export.quantization.tail import Step, float_tail
+from export.quantization.units import widened
 
 WEIGHTED = ("conv", "conv_transpose", "gather", "gru", "linear", "lstm", "matmul", "rnn")
 """Op types that carry learnt weights."""
 
 
-def coreml_tail(spec: Any) -> frozenset[str]:
-    """Names of the ops behind the last weights.
+def coreml_wide(spec: Any, layers: Collection[str], wide: Collection[str]) -> frozenset[str]:
+    """Names of the ops behind the last weights, and of those of the given layers.
 
     Args:
         spec: the package's protobuf message.
+        layers: names of all layers of the captured program; an op is called as its layer, with a suffix.
+        wide: those of them that stay float.
     """
+    steps = coreml_steps(spec)
+    tail = float_tail(steps, _block(spec).outputs)
+
+    def called(name: str) -> str:
+        return max(
+            (each for each in layers if name == each or name.startswith(f"{each}_")), key=len, default=""
+        )
+
+    return tail | widened(steps, tail, wide, called)
+
+
+def coreml_steps(spec: Any) -> list[Step]:
+    """The ops in the order they run, constants aside."""
     block = _block(spec)
     sizes = {op.outputs[0].name: _elements(op) for op in block.operations if op.type == "const"}
-    steps = [
+    return [
         Step(
             name=name_of(op),
             reads=tuple(reads_of(op)),
@@ -31,7 +47,6 @@ def coreml_tail(spec: Any) -> frozenset[str]:
         for op in block.operations
         if op.type != "const"
     ]
-    return float_tail(steps, block.outputs)
 
 
 def concats(spec: Any, wide: frozenset[str]) -> list[list[str]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from export.quantization.tail import Step, float_tail
+from export.quantization.units import widened
 
 if TYPE_CHECKING:
     import onnx
@@ -12,10 +14,22 @@ if TYPE_CHECKING:
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "Gather", "LSTM", "GRU", "RNN"})
 
 
-def onnx_tail(model: onnx.ModelProto) -> frozenset[str]:
-    """Names of the nodes behind the last weights."""
+def onnx_wide(model: onnx.ModelProto, layers: Collection[str]) -> frozenset[str]:
+    """Names of the nodes behind the last weights, and of those of the given layers.
+
+    Args:
+        layers: names in the captured program, which the exporter gives to the values they make.
+    """
+    steps = onnx_steps(model)
+    tail = float_tail(steps, (output.name for output in model.graph.output))
+    made = {step.name: step.makes[0] for step in steps}
+    return tail | widened(steps, tail, layers, made.__getitem__)
+
+
+def onnx_steps(model: onnx.ModelProto) -> list[Step]:
+    """The nodes in the order they run."""
     sizes = {tensor.name: _elements(tensor) for tensor in model.graph.initializer}
-    steps = [
+    return [
         Step(
             name=node.name,
             reads=tuple(node.input),
@@ -26,7 +40,6 @@ def onnx_tail(model: onnx.ModelProto) -> frozenset[str]:
         )
         for node in model.graph.node
     ]
-    return float_tail(steps, (output.name for output in model.graph.output))
 
 
 def _elements(tensor: onnx.TensorProto) -> int:

@@ -23,7 +23,7 @@ from export.formats.coreml_package import make_reproducible, read_spec
 from export.formats.coreml_patches import apply_patches
 from export.formats.coreml_proof import prove_coreml
 from export.formats.coreml_quantized import demand_system, quantize_activations, quantize_weights
-from export.formats.coreml_steps import coreml_tail
+from export.formats.coreml_steps import coreml_wide
 from export.formats.coreml_systems import deployment_target
 from export.formats.coreml_wide import WideOps
 from export.overflow import overflowing, wide_nodes
@@ -55,7 +55,7 @@ class _Made:
 class CoreMLTarget:
     """See ``export.targets.protocol.Target``."""
 
-    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "w8", "w6", "w4", "w8a8")
+    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "w8", "w6", "w4", "w8a8", "auto")
     INT8: ClassVar[str] = "w8a8"
     TOOLS: ClassVar[tuple[str, ...]] = ("torch", "coremltools", "numpy")
 
@@ -147,7 +147,10 @@ class CoreMLTarget:
             model, how = quantize_weights(base.model, precision, self._job.coreml_target)
             return replace(base, model=model, deployment={"weights": how}, stages=stages)
         assert self._calibrator is not None
-        tail = coreml_tail(base.model.get_spec())
+        mix = self._job.mix if precision == "auto" else None
+        mixed, layers = (mix.wide, mix.layers) if mix else ((), ())
+        tail = coreml_wide(base.model.get_spec(), (), ())
+        widened = coreml_wide(base.model.get_spec(), layers, {op.name for op in mixed})
         probe = self._emulated(base.model, "exact32")
 
         def observe(sample: Tensors, watch: Watch) -> None:
@@ -159,12 +162,12 @@ class CoreMLTarget:
 
         # Weights cost every way of calibrating the same, so the ways are compared without quantizing them.
         chosen = self._calibrator.calibrate(
-            observe, lambda ranges: self._runner(quantize_activations(base.model, ranges, tail))
+            observe, lambda ranges: self._runner(quantize_activations(base.model, ranges, widened))
         )
-        model = quantize_activations(base.model, chosen.ranges, tail)
+        model = quantize_activations(base.model, chosen.ranges, widened)
         stages = (*stages, Stage("8-bit activations", self._runner(model)))
-        model, how = quantize_weights(model, precision, self._job.coreml_target)
-        wide = tuple(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail))
+        model, how = quantize_weights(model, precision, self._job.coreml_target, widened)
+        wide = (*mixed, *(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail)))
         return _Made(model, base.rule, (*base.wide, *wide), {"weights": how}, stages, as_trials(chosen))
 
     def _emulated(self, model: Any, mode: str) -> MilProgram:

@@ -20,7 +20,7 @@ from export.formats.onnx_fp16 import to_fp16
 from export.formats.onnx_probe import Probe
 from export.formats.onnx_proof import prove_onnx
 from export.formats.onnx_quantized import PAIRINGS, quantize_activations, quantize_weights
-from export.formats.onnx_steps import onnx_tail
+from export.formats.onnx_steps import onnx_wide
 from export.overflow import FP16_MAX
 from export.quantization.tail import TAIL_REASON
 from export.targets.protocol import Converted, Runner, Stage, Tensors
@@ -49,7 +49,7 @@ class _Made:
 class OnnxTarget:
     """See ``export.targets.protocol.Target``."""
 
-    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "w8", "w8a8")
+    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "w8", "w8a8", "auto")
     INT8: ClassVar[str] = "w8a8"
     TOOLS: ClassVar[tuple[str, ...]] = ("torch", "onnx", "onnxscript", "onnxruntime", "onnxconverter-common")
 
@@ -101,22 +101,24 @@ class OnnxTarget:
         stages = (Stage("fp32 ONNX graph", self._runner(self._folded, folder), "fp32"),)
         if precision == "w8":
             return _Made(quantize_weights(self._folded), stages=stages)
-        tail = onnx_tail(self._folded)
+        mixed = self._job.mix.wide if self._job.mix and precision == "auto" else ()
+        tail = onnx_wide(self._folded, ())
+        widened = onnx_wide(self._folded, {op.name for op in mixed})
         assert self._calibrator is not None
         probe = Probe(self._folded, self._job.threads)
 
         def build(ranges: Ranges) -> Runner:
-            return self._runner(self._quantized(ranges, tail), folder)
+            return self._runner(self._quantized(ranges, widened), folder)
 
         def observe(sample: Tensors, watch: Watch) -> None:
             for name, value in probe.values(sample):
                 watch(name, value)
 
         chosen = self._calibrator.calibrate(observe, build)
-        wide = tuple(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail))
+        wide = (*mixed, *(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail)))
         pairing = f"{PAIRINGS[self._job.onnx_pairing]} ({self._job.onnx_pairing})"
         return _Made(
-            self._quantized(chosen.ranges, tail), {"pairing": pairing}, wide, stages, as_trials(chosen)
+            self._quantized(chosen.ranges, widened), {"pairing": pairing}, wide, stages, as_trials(chosen)
         )
 
     def _quantized(self, ranges: Ranges, wide: Collection[str]) -> onnx.ModelProto:

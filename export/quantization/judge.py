@@ -1,0 +1,119 @@
+"""The metric's drop of a simulated mix, on labelled pictures or against fp32's own predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.contracts.decode import Decode, YoloDecode
+from deploy.contracts.preprocess import Preprocess
+from deploy.decode import DECODERS
+from deploy.decode.predictions import (
+    ClassPrediction,
+    ClassTruth,
+    InstancePrediction,
+    InstanceTruth,
+    MaskPrediction,
+    Prediction,
+    Truth,
+)
+from deploy.errors import DeployError
+from deploy.metrics import METRICS
+from deploy.vision.geometry import Geometry
+from deploy.vision.preprocess import prepare
+from export.calibration.divergence import divergence
+from training.data.samples import EvaluationSample
+
+Outputs = dict[str, NDArray[Any]]
+_EVALUATION_CONFIDENCE = 0.001
+
+
+class Judge:
+    """Pictures, their truth and the reference's figures on them.
+
+    Where a picture has no label for the task, what fp32 predicts stands in for the truth of all: the drop is
+    then an upper bound, since every change counts against the file, also one for the better.
+
+    Args:
+        samples: pictures that neither ranked layers nor gave ranges.
+        metric: a figure's name, or ``None`` for the task's primary one.
+        run: the fp32 program.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[EvaluationSample],
+        decode: Decode,
+        preprocess: Preprocess,
+        metric: str | None,
+        run: Callable[[dict[str, NDArray[np.float32]]], Outputs],
+    ) -> None:
+        self._decode = decode
+        self._decoder = DECODERS.open(decode.kind)(decode, preprocess)
+        judged = _for_judging(decode)
+        self._judge = DECODERS.open(judged.kind)(judged, preprocess)
+        self._metric: Any = METRICS.open(decode.kind).for_decode(judged)  # type: ignore[attr-defined]
+        self.metric = self._figure(metric)
+        placed = [prepare(sample.image, preprocess) for sample in samples]
+        self.inputs = [{preprocess.input_name: tensor} for tensor, _ in placed]
+        self._geometry = [geometry for _, geometry in placed]
+        self._references = [run(sample) for sample in self.inputs]
+        labelled = all(sample.truth is not None for sample in samples)
+        self.truth: Literal["labels", "reference"] = "labels" if labelled else "reference"
+        self._truths = [
+            sample.truth if labelled else _as_truth(self._decoder.decode(outputs, geometry), sample.image)
+            for sample, outputs, geometry in zip(samples, self._references, self._geometry, strict=True)
+        ]
+        self._best = self._score(self._references)
+
+    def drop(self, outputs: Sequence[Outputs]) -> float:
+        """How much lower the metric is than fp32's."""
+        return self._best - self._score(outputs)
+
+    def divergence(self, outputs: Sequence[Outputs]) -> float:
+        """The task's distance from fp32, see ``export.calibration.divergence``."""
+        return divergence(self._decode, self._references, outputs)
+
+    def _score(self, outputs: Sequence[Outputs]) -> float:
+        seen = [
+            self._metric.observe(self._decoded(each, geometry), truth)
+            for each, geometry, truth in zip(outputs, self._geometry, self._truths, strict=True)
+        ]
+        weights = np.ones((1, len(seen)), np.int64)
+        return float(np.nan_to_num(self._metric.summarise(seen, weights)[self.metric][0]))
+
+    def _decoded(self, outputs: Outputs, geometry: Geometry) -> Prediction:
+        return self._judge.decode(outputs, geometry)  # type: ignore[no-any-return]
+
+    def _figure(self, asked: str | None) -> str:
+        """A figure by its name, or by a short one such as ``map`` for the task's primary."""
+        if asked is None or asked in ("map", "miou", "metric"):
+            return str(self._metric.primary)
+        if asked not in self._metric.names:
+            raise DeployError(
+                "UNKNOWN-METRIC",
+                f"There is no metric called {asked!r} for this task.",
+                f"Choose one of: {', '.join(self._metric.names)}.",
+            )
+        return asked
+
+
+def _for_judging(decode: Decode) -> Decode:
+    """mAP needs every box, not only the confident ones."""
+    if isinstance(decode, YoloDecode):
+        return decode.model_copy(update={"confidence": _EVALUATION_CONFIDENCE, "multi_label": True})
+    return decode
+
+
+def _as_truth(prediction: Any, image: NDArray[np.uint8]) -> Truth:
+    """A confident prediction as if it were a label."""
+    if isinstance(prediction, ClassPrediction):
+        return ClassTruth(int(prediction.scores.argmax()))
+    if isinstance(prediction, InstancePrediction):
+        size = (image.shape[0], image.shape[1])
+        return InstanceTruth(size, prediction.boxes, prediction.classes, prediction.masks)
+    assert isinstance(prediction, MaskPrediction)
+    return prediction
