@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deploy.contracts.decode import YoloDecode
 from deploy.decode import DECODERS
@@ -13,6 +13,9 @@ from export.evaluation.compact import Compact, pack
 from export.evaluation.subject import Subject
 from export.runners import runner_for
 from training.data.samples import EvaluationSample
+
+if TYPE_CHECKING:
+    from deploy.runtimes.protocol import Runtime
 
 _EVALUATION_CONFIDENCE = 0.001
 """mAP integrates over all confidences, so boxes are kept down to here, as in ultralytics' validator."""
@@ -39,8 +42,7 @@ class Session:
                 "Export it again with --preprocess FILE.",
             )
         self._preprocess, self._doors = artifact.preprocess, subject.doors
-        runner, _ = runner_for(artifact.target, artifact.deployment)
-        self._runtime = runner(subject.exported.model, artifact.inputs, artifact.outputs, threads)
+        self._runtime = _load(subject, threads)
         self._decoder = DECODERS.open(artifact.decode.kind)(artifact.decode, artifact.preprocess)
         judged = _for_judging(artifact.decode)
         self._judge = self._decoder
@@ -60,6 +62,16 @@ class Session:
             return None, pack(prediction)
         seen = prediction if self._judge is self._decoder else self._judge.decode(outputs, geometry)
         return self._metric.observe(seen, sample.truth), pack(prediction)
+
+
+def _load(subject: Subject, threads: int) -> Runtime:
+    """The subject in its runtime; whatever its runner has against the file is this file's failure alone."""
+    artifact = subject.exported.artifact
+    runner, _ = runner_for(artifact.target, artifact.deployment)
+    try:
+        return runner(subject.exported.model, artifact.inputs, artifact.outputs, threads)
+    except DeployError as error:
+        raise DeployError("MODEL-UNLOADABLE", error.summary, error.remedy) from error
 
 
 def _for_judging(decode: Any) -> Any:

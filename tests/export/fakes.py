@@ -141,6 +141,14 @@ class AbortingRuntime:
         os.abort()
 
 
+class AbsentRuntime(AbortingRuntime):
+    """A runtime that this machine does not have."""
+
+    @staticmethod
+    def why_not() -> str | None:
+        return "it runs only on a Mac"
+
+
 class WaitingRuntime(AbortingRuntime):
     """A runtime that never answers, and says when it was asked."""
 
@@ -166,6 +174,7 @@ def install() -> None:
     TARGETS.lines.update(LINES)
     RUNTIMES.lines.update(dict.fromkeys(LINES, RUNTIME))
     RUNTIMES.lines["aborting"] = "tests.export.fakes:AbortingRuntime"
+    RUNTIMES.lines["absent"] = "tests.export.fakes:AbsentRuntime"
     RUNTIMES.lines["waiting"] = "tests.export.fakes:WaitingRuntime"
 
 

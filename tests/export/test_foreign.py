@@ -156,6 +156,23 @@ def test_a_preprocess_block_is_the_files_own(reference: Path, data: Path, tmp_pa
     assert "pixels 1x3x32x32; the reference image 1x3x32x32" in error.summary
 
 
+def test_taints_stand_in_front_of_the_name_in_every_report(
+    reference: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = theirs(tmp_path / "theirs.onnx")
+    out = tmp_path / "results"
+    asked = ["verify", str(path), "--reference", str(reference), "--data", str(data), "--out", str(out)]
+    assert cli.run([*asked, "--replicates", "100"]) == 0
+    shown = capsys.readouterr().out
+    assert "FOREIGN onnx" in shown
+    assert "FOREIGN onnx fp32: PASS" in shown
+    (folder,) = out.iterdir()
+    assert cli.run(["report", str(folder), "--html", str(tmp_path / "report.html")]) == 0
+    assert "FOREIGN theirs" in capsys.readouterr().out
+    page = (tmp_path / "report.html").read_text()
+    assert '<th scope="row"><span class="taint">FOREIGN</span> theirs<small>' in page
+
+
 # refused
 
 
