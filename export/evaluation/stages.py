@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 
 from deploy.artifacts import find_reference, open_artifact
 from deploy.contracts.artifact import MANIFEST, Artifact, ParityHop
 from deploy.errors import DeployError
+from export.parity import CAP_DB
 
 _ARROW = " -> "
 
@@ -56,12 +56,16 @@ def _figure(hop: ParityHop) -> str:
 
 
 def _blame(hops: list[ParityHop]) -> str:
-    """The first stage out of tolerance, else the one that lost most."""
+    """The first stage out of tolerance, else the one that added most noise (in power, not in decibels)."""
     failed = next((hop for hop in hops if hop.status == "FAIL"), None)
     if failed is not None:
         return f"blame {_stage(failed)}"
-    known = [hop for hop in hops if hop.sqnr_db is not None]
-    falls = [(float(a.sqnr_db or 0) - float(b.sqnr_db or 0), b) for a, b in pairwise(known)]
-    if not falls or max(falls, key=lambda each: each[0])[0] <= 0:
-        return "nothing was lost on the way"
-    return f"most was lost at {_stage(max(falls, key=lambda each: each[0])[1])}"
+    before, worst, stage = 0.0, 0.0, None
+    for hop in hops:
+        if hop.sqnr_db is None:
+            continue
+        noise = 0.0 if hop.sqnr_db >= CAP_DB else 10 ** (-hop.sqnr_db / 10)
+        if noise - before > worst:
+            worst, stage = noise - before, _stage(hop)
+        before = noise
+    return f"most was lost at {stage}" if stage else "nothing was lost on the way"
