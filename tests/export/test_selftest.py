@@ -195,6 +195,41 @@ def test_layers_are_tried_from_the_first_to_the_last() -> None:
 # formats
 
 
+def test_a_quantized_weight_is_found_behind_its_dequantizer_in_onnx(tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    stored = {
+        "w": np.arange(24, dtype=np.int8).reshape(8, 3, 1, 1),
+        "s": np.full(8, 0.5, np.float32),
+        "z": np.zeros(8, np.int8),
+        "b": np.ones(8, np.float32),
+    }
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s", "z"], ["wide"], axis=0),
+        helper.make_node("Conv", ["image", "wide", "b"], ["out"], name="conv"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "quantized",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 4, 4])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 8, 4, 4])],
+        [numpy_helper.from_array(value, name) for name, value in stored.items()],
+    )
+    model = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), model)
+    kind = CORRUPTORS.open("onnx")
+    (layer,) = kind(model).layers()
+    assert layer == Layer("conv", "Conv", "w", 0, "b", "s")
+    for edit, changed in ((doubled_scale, "s"), (dropped_bias, "b"), (swapped_channels, "w")):
+        path = tmp_path / f"{changed}.onnx"
+        write_corrupted(kind, model, edit, layer, path)
+        broken = kind(path)
+        same = {key: np.array_equal(broken.read(key), value) for key, value in stored.items()}
+        assert [key for key, equal in same.items() if not equal] == [changed]
+    assert kind(tmp_path / "s.onnx").read("s").tolist() == [1.0] * 8
+
+
 @pytest.mark.slow
 def test_every_format_is_broken_exactly_where_it_says(toy: Toy, tmp_path: Path) -> None:
     """Zeroing the first convolution in a file gives what zeroing it in torch gives; other bytes stay."""
