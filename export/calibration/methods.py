@@ -58,7 +58,7 @@ def _information_lost(magnitudes: NDArray[np.int64], bins: int) -> float:
     clipped[-1] += magnitudes[bins:].sum()
     edges = np.arange(_LEVELS) * bins // _LEVELS
     sizes = np.diff(np.append(edges, bins))
-    filled = (kept > 0).astype(np.float64)
+    filled = (clipped > 0).astype(np.float64)  # what is clipped lands on the last level
     sums, holders = np.add.reduceat(kept, edges), np.add.reduceat(filled, edges)
     levels = np.repeat(np.divide(sums, holders, out=np.zeros_like(sums), where=holders > 0), sizes) * filled
     if levels.sum() == 0:

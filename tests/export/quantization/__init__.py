@@ -1,0 +1,1 @@
+"""Tests of calibration, sensitivity and the automatic mix."""
