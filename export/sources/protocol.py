@@ -46,7 +46,9 @@ class ModelSource(Protocol):
     def __init__(self, request: ExportRequest) -> None: ...
 
     @property
-    def decode_kind(self) -> str: ...
+    def decode_kind(self) -> str:
+        """The kind of its ``Decode`` block."""
+        ...
 
     def fingerprint(self) -> Source:
         """Hashes of weights and code, without importing torch: the cache is asked before the model is."""
