@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help install demo test test-fast test-slow test-browser lint docs bench clean
+.PHONY: help install demo test test-fast test-slow test-browser lint docs bench bars-int8 clean
 
 help:
 	@echo "make demo          train, export, verify and bench a small model; writes demo/report.html"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint          ruff and mypy"
 	@echo "make docs          regenerate the generated pages and build the site"
 	@echo "make bench         ratios against peers, in one alternating run"
+	@echo "make bars-int8     what 8 bits cost on real models, beside what peers' 8 bits cost"
 
 install: $(VENV)/.installed
 
@@ -54,6 +55,9 @@ docs: install
 
 bench: install
 	$(BIN)/python -m tests.bench
+
+bars-int8: install
+	$(BIN)/python -m tests.bars
 
 clean:
 	rm -rf demo artifacts results runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis

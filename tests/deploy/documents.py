@@ -27,6 +27,7 @@ from deploy.contracts.artifact import (
 from deploy.contracts.base import Contract
 from deploy.contracts.checkpoint import Checkpoint
 from deploy.contracts.decode import BinaryMaskDecode, YoloDecode
+from deploy.contracts.mix import LayerCost, Mix, MixPoint
 from deploy.contracts.plan import BenchPlan, Clip, Frame, WarmUp
 from deploy.contracts.preprocess import Preprocess
 from deploy.contracts.run import (
@@ -167,6 +168,23 @@ ARTIFACT = Artifact(
         trials=(
             CalibrationTrial(method="minmax", samples=16, divergence=0.36),
             CalibrationTrial(method="entropy", samples=64, divergence=1.75),
+        ),
+    ),
+    mix=Mix(
+        metric="box_mAP50-95",
+        budget=0.005,
+        truth="labels",
+        ranked_on=8,
+        judged_on=32,
+        met=True,
+        ranking_helps=True,
+        layers=(
+            LayerCost(layer="conv2d_42", weights=147456, divergence=0.085, wide=True),
+            LayerCost(layer="conv2d", weights=432, divergence=0.017, wide=False),
+        ),
+        points=(
+            MixPoint(wide_layers=0, weight_bytes=147888, drop=0.012, divergence=0.38),
+            MixPoint(wide_layers=1, weight_bytes=590256, drop=0.004, divergence=0.3, random_divergence=0.37),
         ),
     ),
     deployment={"delegate": "XNNPACK", "partitions": "5"},

