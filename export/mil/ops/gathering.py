@@ -23,7 +23,7 @@ def _gather(node: Node) -> Kernel:
         found = rule.safe(indices, x.shape[axis])
         if batch == 0:
             picked = x.index_select(axis, found.reshape(-1))
-            return picked.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+            return picked.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
         lead = x.shape[:batch]
         many = math.prod(lead)
         inner = found.shape[batch:]
@@ -33,7 +33,7 @@ def _gather(node: Node) -> Kernel:
                 x.reshape(many, *x.shape[batch:]), found.reshape(many, *inner), strict=True
             )
         ]
-        return torch.stack(parts).reshape(*x.shape[:axis], *inner, *x.shape[axis + 1 :])
+        return torch.stack(parts).reshape((*x.shape[:axis], *inner, *x.shape[axis + 1 :]))
 
     return node.apply(compute, "x", "indices")
 
@@ -65,7 +65,7 @@ def _gather_nd(node: Node) -> Kernel:
         flat_x = x.reshape(many, *x.shape[batch:])
         flat = indices.reshape(many, *indices.shape[batch:])
         picked = [_pick(part, where, rule) for part, where in zip(flat_x, flat, strict=True)]
-        return torch.stack(picked).reshape(*lead, *picked[0].shape)
+        return torch.stack(picked).reshape((*lead, *picked[0].shape))
 
     return node.apply(compute, "x", "indices")
 

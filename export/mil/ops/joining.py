@@ -12,14 +12,16 @@ Tensor = torch.Tensor
 
 @op("concat", exact=True)
 def _concat(node: Node) -> Kernel:
-    """Interleaved, the elements of the inputs take turns along the axis."""
+    """Interleaved, the elements of the inputs take turns along the axis. Scalars join as vectors of one."""
     axis, interleave = node.integer("axis"), node.flag("interleave")
 
     def compute(values: list[Tensor]) -> Tensor:
+        if any(value.dim() == 0 for value in values):
+            values = [value.reshape(1) if value.dim() == 0 else value for value in values]
         if not interleave:
-            return torch.cat(_alike(values), axis)
+            return torch.cat(values, axis)
         along = axis % values[0].dim()
-        return torch.stack(_alike(values), along + 1).flatten(along, along + 1)
+        return torch.stack(values, along + 1).flatten(along, along + 1)
 
     return node.apply(compute, node.all_sources("values"))
 
@@ -27,7 +29,7 @@ def _concat(node: Node) -> Kernel:
 @op("stack", exact=True)
 def _stack(node: Node) -> Kernel:
     axis = node.integer("axis")
-    return node.apply(lambda values: torch.stack(_alike(values), axis), node.all_sources("values"))
+    return node.apply(lambda values: torch.stack(values, axis), node.all_sources("values"))
 
 
 @op("split", exact=True)
@@ -39,10 +41,3 @@ def _split(node: Node) -> Kernel:
         return torch.split(x, sizes or [x.shape[axis] // parts] * parts, axis)
 
     return node.apply(compute, "x")
-
-
-def _alike(values: list[Tensor]) -> list[Tensor]:
-    """Scalars join as vectors of one, as MIL's concat allows."""
-    if any(value.dim() == 0 for value in values) and any(value.dim() for value in values):
-        return [value.reshape(1) if value.dim() == 0 else value for value in values]
-    return values

