@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help install demo test test-fast test-slow test-browser lint docs bench bars-int8 clean
+.PHONY: help install demo test test-fast test-slow test-browser conformance conformance-full lint docs bench bars-int8 clean
 
 help:
 	@echo "make demo          train, export, verify and bench a small model; writes demo/report.html"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-fast     unit tests only (no conversions, no browser)"
 	@echo "make test-slow     training, conversions and real models"
 	@echo "make test-browser  the HTML report in headless Chromium"
+	@echo "make conformance   a sample of coremltools' own tests, answered by our Core ML runner"
 	@echo "make lint          ruff and mypy"
 	@echo "make docs          regenerate the generated pages and build the site"
 	@echo "make bench         ratios against peers, in one alternating run"
@@ -43,6 +44,12 @@ test-slow: install
 
 test-browser: install
 	$(BIN)/python -m pytest -m browser
+
+conformance: install
+	$(BIN)/python -m tests.conformance
+
+conformance-full: install
+	$(BIN)/python -m tests.conformance --fraction 1 --keep
 
 lint: install
 	$(BIN)/ruff check .

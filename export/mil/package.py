@@ -136,9 +136,12 @@ def _root_item(package: Path) -> Path:
 def import_messages() -> Any:
     """Import coremltools' protobuf message types (seconds the first time) and return their module."""
     # It warns about every package it has not been tested with, and about Core ML's absence.
-    logging.getLogger("coremltools").setLevel(logging.ERROR)
+    logger = logging.getLogger("coremltools")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     from coremltools.proto import Model_pb2
 
+    logger.setLevel(level)
     return Model_pb2
 
 
