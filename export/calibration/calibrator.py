@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,13 +38,17 @@ class Calibrator:
         self._pictures = np.load(root / job.calibration.file, mmap_mode="r")
 
     def calibrate(
-        self, observe: Callable[[Tensors, Watch], None], build: Callable[[Ranges], Runner]
+        self,
+        observe: Callable[[Tensors, Watch], None],
+        build: Callable[[Ranges], Runner],
+        whole: Collection[str] = (),
     ) -> Chosen:
         """Observe every calibration picture once, then try the ways of taking ranges on the hold-out.
 
         Args:
             observe: runs the fp32 model on one sample and shows every float tensor, by name.
             build: makes the quantized model with the given ranges and returns something that runs it.
+            whole: names of tensors whose range is never clipped (see ``export.quantization.tail``).
         """
         given = self._given
         observer = Observer(given.counts)
@@ -57,7 +61,7 @@ class Calibrator:
             runner = build(ranges)
             return [runner(sample) for sample in hold_out]
 
-        return choose(observer, given.methods, given.counts, self._job.decode, self.references, run)
+        return choose(observer, given.methods, given.counts, self._job.decode, self.references, run, whole)
 
     def samples(self) -> Iterator[dict[str, NDArray[np.float32]]]:
         """The pictures that give ranges, one at a time: float32 (1, C, H, W) by input name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +34,15 @@ class Chosen:
     trials: tuple[Trial, ...]
 
 
-def ranges_of(observer: Observer, method: str, samples: int) -> Ranges:
-    """Range of every tensor by one method after so many samples; always holds 0, which must be exact."""
+def ranges_of(observer: Observer, method: str, samples: int, whole: Collection[str] = ()) -> Ranges:
+    """Range of every tensor by one method after so many samples; always holds 0, which must be exact.
+
+    Args:
+        whole: names of tensors whose range is never clipped, whatever the method.
+    """
     found = {}
     for name, histogram in observer.after(samples).items():
-        low, high = METHODS[method](histogram)
+        low, high = METHODS["minmax" if name in whole else method](histogram)
         found[name] = (min(low, 0.0), max(high, 0.0))
     return found
 
@@ -50,21 +54,23 @@ def choose(
     decode: Decode,
     references: Sequence[Outputs],
     run: Callable[[Ranges], Sequence[Outputs]],
+    whole: Collection[str] = (),
 ) -> Chosen:
     """Build the model with every candidate's ranges and compare it with the reference on held-out samples.
 
     Args:
         references: the fp32 outputs on the hold-out.
         run: builds the quantized model with the given ranges and runs the hold-out through it.
+        whole: see ``ranges_of``.
 
     A single candidate is not tried: there is nothing to choose.
     """
     candidates = [(method, count) for method in methods for count in counts]
     if len(candidates) == 1:
-        return Chosen(ranges_of(observer, *candidates[0]), (Trial(*candidates[0], divergence=None),))
+        return Chosen(ranges_of(observer, *candidates[0], whole), (Trial(*candidates[0], divergence=None),))
     trials = [
-        Trial(method, count, divergence(decode, references, run(ranges_of(observer, method, count))))
+        Trial(method, count, divergence(decode, references, run(ranges_of(observer, method, count, whole))))
         for method, count in candidates
     ]
     trials.sort(key=lambda trial: trial.divergence or 0.0)
-    return Chosen(ranges_of(observer, trials[0].method, trials[0].samples), tuple(trials))
+    return Chosen(ranges_of(observer, trials[0].method, trials[0].samples, whole), tuple(trials))

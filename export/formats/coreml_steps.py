@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from export.quantization.tail import Step, float_tail
+from export.quantization.tail import Step, float_tail, tail_doors
 from export.quantization.units import widened
 
 WEIGHTED = ("conv", "conv_transpose", "gather", "gru", "linear", "lstm", "matmul", "rnn")
@@ -29,6 +29,12 @@ def coreml_wide(spec: Any, layers: Collection[str], wide: Collection[str]) -> fr
         )
 
     return tail | widened(steps, tail, wide, called)
+
+
+def coreml_doors(spec: Any) -> frozenset[str]:
+    """The values that leave the trunk, whose ranges are never clipped."""
+    steps, outputs = coreml_steps(spec), list(_block(spec).outputs)
+    return tail_doors(steps, float_tail(steps, outputs), outputs)
 
 
 def coreml_steps(spec: Any) -> list[Step]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from export.quantization.tail import Step, float_tail
+from export.quantization.tail import Step, float_tail, tail_doors
 from export.quantization.units import widened
 
 if TYPE_CHECKING:
@@ -24,6 +24,13 @@ def onnx_wide(model: onnx.ModelProto, layers: Collection[str]) -> frozenset[str]
     tail = float_tail(steps, (output.name for output in model.graph.output))
     made = {step.name: step.makes[0] for step in steps}
     return tail | widened(steps, tail, layers, made.__getitem__)
+
+
+def onnx_doors(model: onnx.ModelProto) -> frozenset[str]:
+    """The values that leave the trunk, whose ranges are never clipped."""
+    steps = onnx_steps(model)
+    outputs = [output.name for output in model.graph.output]
+    return tail_doors(steps, float_tail(steps, outputs), outputs)
 
 
 def onnx_steps(model: onnx.ModelProto) -> list[Step]:

@@ -26,6 +26,17 @@ class Step:
     weights: int
 
 
+def tail_doors(steps: Sequence[Step], tail: frozenset[str], outputs: Iterable[str]) -> frozenset[str]:
+    """The values that leave the trunk: read by the tail or given out, and made by a step that is in neither.
+
+    Their ranges must never be clipped. A percentile once put the upper end of a class logit's range at 0.0,
+    which capped that class's scores at 0.5.
+    """
+    made = {value for step in steps if step.name not in tail for value in step.makes}
+    read = {value for step in steps if step.name in tail for value in step.reads}
+    return frozenset(made & (read | set(outputs)))
+
+
 def float_tail(steps: Sequence[Step], outputs: Iterable[str]) -> frozenset[str]:
     """Names of the steps between the outputs and the last steps with weights.
 

@@ -23,7 +23,7 @@ from export.formats.coreml_package import make_reproducible, read_spec
 from export.formats.coreml_patches import apply_patches
 from export.formats.coreml_proof import prove_coreml
 from export.formats.coreml_quantized import demand_system, quantize_activations, quantize_weights
-from export.formats.coreml_steps import coreml_wide
+from export.formats.coreml_steps import coreml_doors, coreml_wide
 from export.formats.coreml_systems import deployment_target
 from export.formats.coreml_wide import WideOps
 from export.overflow import overflowing, wide_nodes
@@ -162,7 +162,9 @@ class CoreMLTarget:
 
         # Weights cost every way of calibrating the same, so the ways are compared without quantizing them.
         chosen = self._calibrator.calibrate(
-            observe, lambda ranges: self._runner(quantize_activations(base.model, ranges, widened))
+            observe,
+            lambda ranges: self._runner(quantize_activations(base.model, ranges, widened)),
+            coreml_doors(base.model.get_spec()),
         )
         model = quantize_activations(base.model, chosen.ranges, widened)
         stages = (*stages, Stage("8-bit activations", self._runner(model)))

@@ -20,7 +20,7 @@ from export.formats.onnx_fp16 import to_fp16
 from export.formats.onnx_probe import Probe
 from export.formats.onnx_proof import prove_onnx
 from export.formats.onnx_quantized import PAIRINGS, quantize_activations, quantize_weights
-from export.formats.onnx_steps import onnx_wide
+from export.formats.onnx_steps import onnx_doors, onnx_wide
 from export.overflow import FP16_MAX
 from export.quantization.tail import TAIL_REASON
 from export.targets.protocol import Converted, Runner, Stage, Tensors
@@ -114,7 +114,7 @@ class OnnxTarget:
             for name, value in probe.values(sample):
                 watch(name, value)
 
-        chosen = self._calibrator.calibrate(observe, build)
+        chosen = self._calibrator.calibrate(observe, build, onnx_doors(self._folded))
         wide = (*mixed, *(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail)))
         pairing = f"{PAIRINGS[self._job.onnx_pairing]} ({self._job.onnx_pairing})"
         return _Made(
