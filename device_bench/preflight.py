@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,23 @@ def _battery_taints() -> list[str]:
         return []
     low = battery.percent < LOW_BATTERY_PERCENT
     return ["ON-BATTERY", "LOW-BATTERY"] if low else ["ON-BATTERY"]
+
+
+def wrong_pairing(deployment: Mapping[str, str], machine: str) -> str | None:
+    """Why an 8-bit ONNX file is slow on a machine: its integer types are those of another one.
+
+    Args:
+        deployment: the artifact's; ``pairing`` is ``U8S8 (x86)`` or ``S8S8 (arm)``.
+        machine: as ``platform.machine()`` names it.
+    """
+    pairing = deployment.get("pairing", "")
+    here = "arm" if machine.lower() in ("arm64", "aarch64") else "x86"
+    if not pairing or here in pairing:
+        return None
+    return (
+        f"it is {pairing}, and this machine is {machine}: ONNX Runtime does not fuse that here and runs it "
+        f"slowly. For this machine: deploy export ... --precision w8a8 --onnx-pairing {here}"
+    )
 
 
 def is_contended(wall_ns: int, cpu_ns: int) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy import console
 from deploy.artifacts import Exported, check_bytes, open_artifact
 from deploy.contracts.artifact import MANIFEST
 from deploy.contracts.run import DeviceRun
@@ -15,6 +17,7 @@ from deploy.errors import DeployError
 from deploy.store import new_folder
 from device_bench.clips import ClipFiles, find_clips, golden_clip
 from device_bench.plans import PLAN, Measure, link, write_plan
+from device_bench.preflight import wrong_pairing
 from device_bench.reference import ReferenceRuns
 from device_bench.transports import open_transport
 from device_bench.transports.protocol import Progress, Transport
@@ -83,6 +86,9 @@ def _one(
             "Bench it on a device that can; list them with: deploy devices",
         )
     check_bytes(exported)
+    warning = wrong_pairing(exported.artifact.deployment, platform.machine())
+    if warning is not None and request.device == "desktop":
+        console.note(f"{exported.folder.name}: {warning}")
     frames = clips or golden_clip(exported, request.max_frames)
     final = results_folder(request, exported, transport)
     with new_folder(final, replace=request.force) as work:

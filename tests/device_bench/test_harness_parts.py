@@ -116,3 +116,20 @@ def test_an_unknown_class_lists_the_right_ones(make_artifact: MakeArtifact) -> N
     with pytest.raises(DeployError, match=r"UNKNOWN-CLASS.*cat, dog"):
         check_mask_classes(exported, ("cow",))
     check_mask_classes(exported, ("dog",))
+
+
+@pytest.mark.parametrize(
+    ("pairing", "machine", "wrong"),
+    [
+        ("U8S8 (x86)", "x86_64", False),
+        ("S8S8 (arm)", "x86_64", True),
+        ("S8S8 (arm)", "aarch64", False),
+        ("U8S8 (x86)", "arm64", True),
+    ],
+)
+def test_integer_types_of_another_machine_are_flagged(pairing: str, machine: str, wrong: bool) -> None:
+    found = preflight.wrong_pairing({"pairing": pairing}, machine)
+    assert (found is not None) == wrong
+    if found:
+        assert "--onnx-pairing" in found
+    assert preflight.wrong_pairing({}, machine) is None
