@@ -58,6 +58,37 @@ def tradeoff(report: Report) -> list[Trace]:
     return traces + references if traces else []
 
 
+def sizes(report: Report) -> list[Trace]:
+    """Accuracy drop, with its interval, against file size: one point per verified file, benched or not."""
+    traces: list[Trace] = []
+    rows = [row for _, accuracy in report.accuracy for row in accuracy.rows]
+    for index, row in enumerate(rows):
+        verdict = row.verdict
+        if verdict.drop is None or verdict.low is None or verdict.high is None:
+            continue
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": row.label,
+                "x": [round(row.model_bytes / 1e6, 3)],
+                "y": [verdict.drop],
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [verdict.high - verdict.drop],
+                    "arrayminus": [verdict.drop - verdict.low],
+                },
+                "marker": {"size": 13},
+                "slot": index,
+                "text": [f"{verdict.outcome} · {row.target} {row.precision}"],
+                "hovertemplate": "%{text}<br>%{x:.2f} MB, drop %{y:.4f}<extra>%{fullData.name}</extra>",
+                "budget": verdict.budget,
+            }
+        )
+    return traces
+
+
 def _reference_point(index: int, score: RunScore, p50_ms: float) -> Trace:
     return {
         "type": "scatter",

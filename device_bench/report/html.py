@@ -64,6 +64,7 @@ def _plots(report: Report) -> list[dict[str, Any]]:
     """Charts that have data: id, traces and axis titles; page.js adds the looks."""
     found = [
         _plot("tradeoff", charts.tradeoff(report), "median inference, ms", "accuracy drop"),
+        _plot("sizes", charts.sizes(report), "file, MB", "accuracy drop"),
         _plot("distribution", charts.distribution(report), "inference, ms", "% of frames", legend=False),
         _plot("timeline", charts.timeline(report), "seconds into the run", "inference, ms", legend=False),
     ]

@@ -15,7 +15,7 @@ from deploy.contracts.plan import WarmUp
 from device_bench.plans import Measure
 from device_bench.report.advice import advice
 from device_bench.report.cells import tiles
-from device_bench.report.charts import tradeoff
+from device_bench.report.charts import sizes, tradeoff
 from device_bench.report.clip_groups import clip_views
 from device_bench.report.gather import gather
 from device_bench.report.html import to_html
@@ -97,7 +97,7 @@ def test_the_page_shows_verdicts_taints_and_reasons(report: Report) -> None:
     assert "small &lt;1 %&gt;" in page
     assert page.count("data:image/jpeg;base64,") == 3 * 6  # truth, reference with its equal, and shifted
     plots = json.loads(page.split('id="plots">')[1].split("</script>")[0].replace("<\\/", "</"))
-    assert [plot["id"] for plot in plots] == ["tradeoff", "distribution", "timeline", "jitter-0"]
+    assert [plot["id"] for plot in plots] == ["tradeoff", "sizes", "distribution", "timeline", "jitter-0"]
 
 
 def test_taints_stand_in_front_of_the_name_everywhere(report: Report) -> None:
@@ -191,3 +191,13 @@ def test_several_clips_get_a_mean(report: Report) -> None:
 def test_a_doubtful_run_says_what_to_do() -> None:
     (line,) = advice([("a", ("CONTENDED",)), ("b", ("CONTENDED", "SIMULATED"))])
     assert line.startswith("CONTENDED (a, b): ") and "--interleave" in line and "\n" not in line
+
+
+def test_size_chart_shows_every_measured_file_with_its_interval(report: Report) -> None:
+    rows = [row for _, accuracy in report.accuracy for row in accuracy.rows if row.verdict.drop is not None]
+    points = sizes(report)
+    assert [(p["name"], p["x"], p["y"]) for p in points] == [
+        (row.label, [round(row.model_bytes / 1e6, 3)], [row.verdict.drop]) for row in rows
+    ]
+    assert all(p["error_y"]["array"][0] >= 0 and p["error_y"]["arrayminus"][0] >= 0 for p in points)
+    assert points

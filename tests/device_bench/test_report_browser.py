@@ -84,4 +84,4 @@ def test_every_chart_is_drawn_and_nothing_overflows(page: Path) -> None:
     dom = browse(page, "--window-size=1280,3200", "--dump-dom").stdout
     assert 'data-wide="0"' in dom
     drawn = set(re.findall(r'<div class="plot[^"]*js-plotly-plot" id="([^"]+)"', dom))
-    assert drawn == {"tradeoff", "distribution", "timeline", "jitter-0"}
+    assert drawn == {"tradeoff", "sizes", "distribution", "timeline", "jitter-0"}
