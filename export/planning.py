@@ -12,6 +12,7 @@ from deploy.contracts.artifact import Calibration
 from deploy.contracts.mix import Mix
 from deploy.errors import DeployError
 from deploy.store import canonical_json, sha256_bytes
+from deploy.threads import usable_cores
 from export.cache import cache_root
 from export.calibration.input import tuning_pictures
 from export.capture import save_program
@@ -53,8 +54,11 @@ def plan(export: Export, given: CalibrationInput | None, precisions: Collection[
     request = export.request
     if given is None or (AUTO not in precisions and not request.finetune):
         return found
+    import torch
+
     from export.quantization.auto import Material, plan_mix
 
+    torch.set_num_threads(usable_cores())  # the converters wait for this
     pictures = np.load(export.work / given.file, mmap_mode="r")
     assert export.calibration is not None and export.model.preprocess is not None
     material = Material(
@@ -68,6 +72,7 @@ def plan(export: Export, given: CalibrationInput | None, precisions: Collection[
     )
     budget = request.budget if AUTO in precisions else None
     planned = plan_mix(material, budget, request.finetune, request.seed, _kept(export))
+    torch.set_num_threads(request.threads)
     if planned.tuned is not None:
         save_program(planned.tuned, export.work / TUNED)
         found.tuned, found.finetuned_steps = TUNED, planned.finetuned_steps
