@@ -60,6 +60,7 @@ def quantize_activations(
         extra_options={},
     )
     quantizer.quantize_model()
+    quantizer.model.topological_sort()  # it appends what it inserts, which ONNX Runtime alone forgives
     done: onnx.ModelProto = quantizer.model.model
     del done.graph.value_info[:]
     return done

@@ -27,19 +27,22 @@ class Detector(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.trunk = nn.Conv2d(3, 16, 3, stride=2, padding=1)
-        self.norm = nn.BatchNorm2d(16)
-        self.box, self.score = nn.Conv2d(16, 64, 1), nn.Conv2d(16, 20, 1)
+        self.trunk = nn.Conv2d(3, 64, 3, stride=2, padding=1)
+        self.norm = nn.BatchNorm2d(64)
+        self.body = nn.Conv2d(64, 320, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(320, 64, 2, stride=2)
+        self.box, self.score = nn.Conv2d(64, 64, 1), nn.Conv2d(64, 20, 1)
         self.integral = nn.Conv2d(16, 1, 1, bias=False)
         self.integral.weight.data[:] = torch.arange(16.0).reshape(1, 16, 1, 1)
-        places = torch.stack([part.reshape(-1) for part in torch.meshgrid(
-            torch.arange(32.0) + 0.5, torch.arange(32.0) + 0.5, indexing="ij")])
+        steps = torch.arange(32.0) + 0.5
+        places = torch.stack([part.reshape(-1) for part in torch.meshgrid(steps, steps, indexing="ij")])
         self.register_buffer("grid", torch.cat([places, -places])[None] * 1.003)
-        for number, value in ((self.norm.running_mean, 0.1), (self.norm.running_var, 0.7)):
-            number.copy_(torch.rand(16) * value + value / 2)
+        self.norm.running_mean.uniform_(-0.1, 0.1)
+        self.norm.running_var.uniform_(0.05, 0.5)
 
     def forward(self, image):
         found = nn.functional.silu(self.norm(self.trunk(image)))
+        found = self.up(torch.relu(self.body(found)))
         sides = self.box(found).flatten(2).reshape(1, 4, 16, -1).transpose(1, 2).softmax(1)
         boxes = (self.integral(sides).squeeze(1) + self.grid) * 20
         return torch.cat([boxes, self.score(found).flatten(2).sigmoid()], 1)
@@ -47,6 +50,9 @@ class Detector(nn.Module):
 
 def detector(): torch.manual_seed(0); return Detector()
 '''
+WEIGHTS = {"trunk": 64 * 27, "body": 320 * 64 * 9, "up": 320 * 64 * 4, "box": 64 * 64, "score": 64 * 20}
+"""The detector's layers and their weights, but for the integral of 16."""
+
 PICTURES = 24
 SIZE = (1, 3, 64, 64)
 SCORES = slice(4, None)
