@@ -16,26 +16,29 @@ from export.formats.coreml_patches import apply_patches
 Case = tuple[nn.Module, tuple[torch.Tensor, ...], list[str]]
 
 
-def settle(net: nn.Module, sample: torch.Tensor, batches: int = 2) -> nn.Module:
-    """Give batch norms the statistics of random pictures: with those of initialisation signals die out."""
+def settle(net: nn.Module, sample: torch.Tensor, pictures: int = 2) -> nn.Module:
+    """Give batch norms the statistics of random pictures: with those of initialisation signals die out.
+
+    Few pictures leave the last norms of a deep net with so few values that it amplifies every error.
+    """
     net.train()
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = None
             module.reset_running_stats()
     with torch.no_grad():
-        for _ in range(batches):
-            net(torch.randn(2, *sample.shape[1:]))
+        for _ in range(2):
+            net(torch.randn(pictures, *sample.shape[1:]))
     return net.eval()
 
 
-def timm_net(name: str, size: int) -> Case:
+def timm_net(name: str, size: int, pictures: int = 2) -> Case:
     """A timm classifier without its pretrained weights."""
     import timm
 
     torch.manual_seed(0)
     x = torch.randn(1, 3, size, size)
-    return settle(timm.create_model(name, pretrained=False), x), (x,), ["image"]
+    return settle(timm.create_model(name, pretrained=False), x, pictures), (x,), ["image"]
 
 
 class Flat(nn.Module):
@@ -173,7 +176,7 @@ NETS: dict[str, Callable[[], Case]] = {
     "fastvit_t8": lambda: timm_net("fastvit_t8", 128),
     "repvit_m0_9": lambda: timm_net("repvit_m0_9", 128),
     "efficientvit_b0": lambda: timm_net("efficientvit_b0", 128),
-    "tf_efficientnetv2_s": lambda: timm_net("tf_efficientnetv2_s", 96),
+    "tf_efficientnetv2_s": lambda: timm_net("tf_efficientnetv2_s", 128, pictures=12),
     "yolov8n": lambda: yolo("yolov8n.yaml", 128),
     "yolo11n": lambda: yolo("yolo11n.yaml", 128),
     "yolov8n-seg": lambda: yolo("yolov8n-seg.yaml", 128),

@@ -1,62 +1,60 @@
-"""Real architectures, converted at fp32, agree with eager torch to 100 dB, or as well as torch with fp64."""
+"""Real architectures, converted at fp32, agree with eager torch to 100 dB, and fp16 shows its limits."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from functools import cache
 
+import numpy as np
 import pytest
 import torch
 
 from export.mil.numerics import MODES, Fp16Limits
 from export.mil.program import MilProgram
 from export.parity import sqnr_db
-from tests.export.mil.nets import NETS, TRACED, convert
+from tests.export.mil.nets import NETS, TRACED, Case, convert
 
 LEAST_DB = 100.0
 SLACK_DB = 6.0
+DEEP = "tf_efficientnetv2_s"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETS)
-def test_fp32_programs_agree_with_torch(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in NETS if name != DEEP])
+def test_fp32_programs_agree_with_torch_to_100_decibels(name: str) -> None:
     case = NETS[name]()
-    net, inputs, names = case
-    with torch.no_grad():
-        answer = net(*inputs)
-    wanted = answer if isinstance(answer, (tuple, list)) else [answer]
-    model = convert(case, traced=name in TRACED)
+    found = _predicted(case, traced=name in TRACED)
+    wanted = _answer(*case[:2])
+    assert len(found) == len(wanted)
+    for reference, value in zip(wanted, found, strict=True):
+        assert sqnr_db(reference.numpy(), value) >= LEAST_DB
+
+
+@pytest.mark.slow
+def test_a_net_whose_fp32_torch_is_below_106_decibels_is_as_near_to_fp64_as_torch_is() -> None:
+    """tf_efficientnetv2_s with random weights: torch at fp32 is 103 dB from fp64, and none is nearer."""
+    case = NETS[DEEP]()
+    net, inputs, _ = case
+    (found,), (eager,) = _predicted(case), _answer(net, inputs)
+    (precise,) = _answer(copy.deepcopy(net).double(), tuple(value.double() for value in inputs))
+    torch_db = sqnr_db(precise.numpy(), eager.numpy())
+    assert 100 <= torch_db < 106, torch_db
+    assert sqnr_db(precise.numpy(), found) >= torch_db - SLACK_DB
+
+
+def _predicted(case: Case, traced: bool = False) -> list[np.ndarray]:
+    """What the fp32 program of a net answers."""
+    _, inputs, names = case
+    model = convert(case, traced=traced)
     program = MilProgram.from_spec(model.get_spec(), model.weights_dir, mode="exact32")
-    found = list(
+    return list(
         program.predict({key: value.numpy() for key, value in zip(names, inputs, strict=True)}).values()
     )
-    assert len(found) == len(wanted)
-    for reference, value, floor in zip(wanted, found, _floors(net, inputs, wanted), strict=True):
-        decibels = sqnr_db(reference.numpy(), value)
-        assert decibels >= LEAST_DB or decibels >= floor() - SLACK_DB
 
 
-def _floors(
-    net: torch.nn.Module, inputs: tuple[torch.Tensor, ...], wanted: Sequence[torch.Tensor]
-) -> list[Callable[[], float]]:
-    """How well eager torch at fp32 agrees with itself at fp64, for every output.
-
-    Random weights can make a net so ill-conditioned (tf_efficientnetv2_s: 74 dB) that no fp32 runtime agrees
-    with another to 100 dB.
-    """
-
-    @cache
-    def precise() -> list[torch.Tensor]:
-        wide = [value.double() if value.is_floating_point() else value for value in inputs]
-        with torch.no_grad():
-            answer = copy.deepcopy(net).double()(*wide)
-        return list(answer) if isinstance(answer, (tuple, list)) else [answer]
-
-    return [
-        lambda i=i, value=value: sqnr_db(precise()[i].numpy(), value.numpy())
-        for i, value in enumerate(wanted)
-    ]
+def _answer(net: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+    with torch.no_grad():
+        answer = net(*inputs)
+    return list(answer) if isinstance(answer, (tuple, list)) else [answer]
 
 
 @pytest.mark.slow
