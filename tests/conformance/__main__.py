@@ -6,12 +6,13 @@ import argparse
 import json
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.conformance import known, page
 from tests.conformance.report import BAR, Figures, count, table, total
 from tests.conformance.runner import ROOT, read, run_suite
-from tests.conformance.suites import SUITES, Suite, named
+from tests.conformance.suites import SAMPLE, SUITES, Suite, named
 
 FULL = ROOT / "results" / "conformance"
 
@@ -19,15 +20,21 @@ FULL = ROOT / "results" / "conformance"
 def main(arguments: list[str]) -> int:
     """0 when 99 % agree and every failure has a listed cause."""
     asked = _parse(arguments)
-    suites = [named(name) for name in asked.suite] or list(SUITES)
+    sampled = asked.fraction is None
+    suites = [named(name) for name in asked.suite] or [
+        suite for suite in SUITES if suite.most or not sampled or asked.page
+    ]
     if asked.page:
         page.write([_counted(suite, asked.results) for suite in suites] if asked.figures else None)
         return 0
-    with tempfile.TemporaryDirectory() as empty:
+
+    def run(suite: Suite) -> None:
+        fraction, most = (SAMPLE, suite.most) if sampled else (asked.fraction, asked.most)
+        run_suite(suite, fraction, most, results, asked.seconds, sys.stderr)
+
+    with tempfile.TemporaryDirectory() as empty, ThreadPoolExecutor(asked.jobs) as workers:
         results = asked.results if asked.keep else Path(empty)
-        for suite in suites:
-            fraction = suite.fraction if asked.fraction is None else asked.fraction
-            run_suite(suite, fraction, asked.least, results, asked.seconds, sys.stderr)
+        list(workers.map(run, suites))
         figures = [_counted(suite, results) for suite in suites]
     return _tell(figures, asked.json)
 
@@ -37,7 +44,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--suite", action="append", default=[], choices=[suite.name for suite in SUITES], help="only this")
     add("--fraction", type=float, help="share of every test function, rounded up (default: a small sample)")
-    add("--least", type=int, default=1, help="draw at least so many of every test function")
+    add("--most", type=int, default=0, help="with --fraction: take no more tests of a suite (0: all drawn)")
+    add("--jobs", type=int, default=2, help="suites at the same time")
     add("--keep", action="store_true", help="keep records in --results, and go on where they stop")
     add("--results", type=Path, default=FULL, help="folder of the records")
     add("--seconds", type=float, default=0.0, help="stop a suite after so long; --keep goes on later")

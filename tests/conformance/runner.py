@@ -27,14 +27,14 @@ def coremltools_folder() -> Path:
 
 
 def run_suite(
-    suite: Suite, fraction: float, least: int, results: Path, seconds: float, progress: TextIO
+    suite: Suite, fraction: float, most: int, results: Path, seconds: float, progress: TextIO
 ) -> list[dict[str, Any]]:
     """Run a suite and return one record a finished test, after the records that count the collection.
 
     Args:
         suite: what to run.
-        fraction: share of every test function, rounded up; ``least`` of each at any rate.
-        least: see ``fraction``.
+        fraction: share of every test function, rounded up.
+        most: no more tests than that (0: no limit).
         results: folder of the records; tests that are in it already are not run again.
         seconds: stop after so long (0: never); the rest is done by the next run.
         progress: where the progress line goes.
@@ -43,7 +43,7 @@ def run_suite(
     results.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + seconds if seconds else None
     for _ in range(MOST_CRASHES):
-        code = _start(suite, fraction, least, out, end, progress)
+        code = _start(suite, fraction, most, out, end, progress)
         found = read(out)
         unfinished = _interrupted(found)
         if code is None or unfinished is None or code in (0, 1, 5):
@@ -63,14 +63,15 @@ def read(out: Path) -> list[dict[str, Any]]:
 
 
 def _start(
-    suite: Suite, fraction: float, least: int, out: Path, end: float | None, progress: TextIO
+    suite: Suite, fraction: float, most: int, out: Path, end: float | None, progress: TextIO
 ) -> int | None:
     """Exit code of pytest; ``None`` when it was stopped because time was up."""
     folder = coremltools_folder()
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull]
     command += [f"--rootdir={folder}", "-p", "tests.conformance.plugin", "-q", "--tb=no", "-W", "ignore"]
+    command += ["--continue-on-collection-errors"]
     command += [f"--timeout={SECONDS_A_TEST}", f"--conf-out={out.resolve()}"]
-    command += [f"--conf-fraction={fraction}", f"--conf-least={least}", *suite.paths]
+    command += [f"--conf-fraction={fraction}", f"--conf-most={most}", *suite.paths]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, **suite.switches(), "PYTHONPATH": path}
     log = out.with_suffix(".log")

@@ -25,13 +25,19 @@ def draw(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2.0**64
 
 
-def sample(items: list[Item], fraction: float, least: int) -> list[Item]:
-    """Of every test function the share ``fraction``, rounded up and at least ``least``, in its old order."""
+def sample(items: list[Item], fraction: float, most: int) -> list[Item]:
+    """Of every test function the share ``fraction``, rounded up; of these at most ``most`` (0: all).
+
+    The order stays, and a larger fraction or number contains a smaller one.
+    """
     functions: defaultdict[str, list[Item]] = defaultdict(list)
     for item in items:
         functions[item.nodeid.partition("[")[0]].append(item)
-    kept: set[str] = set()
+    kept: list[str] = []
     for many in functions.values():
-        wanted = max(least, math.ceil(fraction * len(many) - 1e-9))
-        kept |= {item.nodeid for item in sorted(many, key=lambda item: draw(item.nodeid))[:wanted]}
-    return [item for item in items if item.nodeid in kept]
+        wanted = math.ceil(fraction * len(many) - 1e-9)
+        kept += [item.nodeid for item in sorted(many, key=lambda item: draw(item.nodeid))[:wanted]]
+    if most:
+        kept = sorted(kept, key=draw)[:most]
+    chosen = set(kept)
+    return [item for item in items if item.nodeid in chosen]

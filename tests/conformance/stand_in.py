@@ -21,6 +21,7 @@ from export.mil.package import open_package, pick_function
 from export.mil.program import MilProgram, State
 
 MACOS = (15, 5)
+_FLOAT16 = 10  # in MIL.proto
 NEURAL_NETWORK = "neural network backend"
 NEEDS_A_MAC = "needs a Mac"
 CANNOT_PREDICT = "Unable to compute the prediction using ML Program"
@@ -32,6 +33,8 @@ class Counts:
 
     predictions = 0
     refusals = 0
+    half = False
+    """Whether a program that was asked declares an fp16 value."""
 
 
 class Mode:
@@ -83,6 +86,7 @@ class StandInProxy:
             Counts.refusals += 1
             raise RuntimeError(str(error)) from error
         described = pick_function(package, function or None)
+        Counts.half = Counts.half or _declares_half(described.block)
         self._colors = {name: color_of(each) for name, each in described.outputs.items()}
 
     @staticmethod
@@ -150,6 +154,14 @@ class StandInProxy:
         if color is None:
             return value.reshape(1) if value.ndim == 0 else value
         return _picture(color, value)
+
+
+def _declares_half(block: Any) -> bool:
+    return any(
+        output.type.tensorType.dataType == _FLOAT16
+        for operation in block.operations
+        for output in operation.outputs
+    ) or any(_declares_half(nested) for operation in block.operations for nested in operation.blocks)
 
 
 def _picture(color: str, pixels: np.ndarray[Any, Any]) -> Image.Image:
