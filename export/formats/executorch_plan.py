@@ -76,16 +76,18 @@ def plan_dynamic(graph: Graph, wide: Collection[str]) -> Plan:
     )
 
 
-def plan_activations(graph: Graph, wide: Collection[str], gates: bool) -> Plan:
+def plan_activations(graph: Graph, tail: Collection[str], gates: bool, widened: Collection[str] = ()) -> Plan:
     """Weights and activations.
 
     A clamp right behind a product is part of it, also where it is the first op of the tail.
 
     Args:
         graph: without in-place ops, see ``export.formats.executorch_rewrite.spell_out``.
-        wide: names of ops that stay float.
+        tail: names of the ops behind the last weights, which stay float.
         gates: whether sigmoids compute in 8 bits.
+        widened: names of further ops that stay float.
     """
+    wide = {*tail, *widened}
     products = {node.name: _axis(node) for node in _products(graph) if node.name not in wide}
     groups, ops, made, fixed = _Groups(), set[str](), set[str](), set[str]()
     for node in graph.nodes:
@@ -119,7 +121,7 @@ def plan_activations(graph: Graph, wide: Collection[str], gates: bool) -> Plan:
         groups=groups.found(),
         gates=frozenset(fixed),
         answers=frozenset(
-            node.name for node in kept if any(user.op == "output" or user.name in wide for user in node.users)
+            node.name for node in kept if any(user.op == "output" or user.name in tail for user in node.users)
         ),
         gated=frozenset(node.name for node in kept if _is_gated(node, fixed)),
     )

@@ -18,6 +18,7 @@ from deploy.errors import DeployError
 from export.calibration.calibrator import Watch, as_trials
 from export.calibration.choose import Ranges
 from export.folding import folded
+from export.formats.executorch_bias import Means, bias_shifts
 from export.formats.executorch_fp16 import half_program, half_weights, transposed_weights
 from export.formats.executorch_partition import coreml_partitioner, xnnpack_partitioner
 from export.formats.executorch_plan import plan_activations, plan_dynamic, plan_weights
@@ -28,8 +29,9 @@ from export.formats.executorch_rewrite import spell_out, without_places
 from export.formats.executorch_runner import graph_runner, watch_values
 from export.overflow import overflowing, wide_nodes
 from export.precisions import PRECISIONS
-from export.quantization.fx_steps import fx_tail
+from export.quantization.fx_steps import fx_steps, fx_tail
 from export.quantization.tail import TAIL_REASON
+from export.quantization.units import widened
 from export.targets.protocol import Converted, Runner, Stage, Tensors
 
 if TYPE_CHECKING:
@@ -39,7 +41,10 @@ if TYPE_CHECKING:
     from export.calibration.calibrator import Calibrator
     from export.job import Job
 
-_HAVE = {"xnnpack": ("fp32", "fp16", "w8a8", "w8a8-dynamic"), "coreml": ("fp32", "fp16", "w8", "w8a8")}
+_HAVE = {
+    "xnnpack": ("fp32", "fp16", "w8a8", "w8a8-dynamic", "auto"),
+    "coreml": ("fp32", "fp16", "w8", "w8a8", "auto"),
+}
 _NAMES = {"xnnpack": "XNNPACK", "coreml": "CoreML"}
 
 
@@ -56,7 +61,7 @@ class _Made:
 class ExecuTorchTarget:
     """See ``export.targets.protocol.Target``. ``PRECISIONS`` are those of both delegates together."""
 
-    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "w8", "w8a8", "w8a8-dynamic")
+    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "w8", "w8a8", "w8a8-dynamic", "auto")
     INT8: ClassVar[str] = "w8a8"
     TOOLS: ClassVar[tuple[str, ...]] = ("torch", "executorch", "torchao")
 
@@ -142,27 +147,30 @@ class ExecuTorchTarget:
     def _calibrated(self, precision: str) -> _Made:
         """Ranges from the calibration pictures, tried on the hold-out with rounding in torch."""
         graph, tail = self._graph, fx_tail(self._graph.graph)
-        plan = plan_activations(graph.graph, tail, gates=self._backend == "xnnpack")
-        wide = tuple(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail - plan.made))
-
-        extremes = Extremes()
+        mixed = self._job.mix.wide if self._job.mix and precision == "auto" else ()
+        more = widened(fx_steps(graph.graph), tail, {op.name for op in mixed}, str)
+        plan = plan_activations(graph.graph, tail, self._backend == "xnnpack", more)
+        behind = tuple(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail - plan.made))
+        extremes, means = Extremes(), Means(graph, plan.products)
 
         def observe(sample: Tensors, watch: Watch) -> None:
-            def both(name: str, values: NDArray[np.float32]) -> None:
+            def all_of(name: str, values: NDArray[np.float32]) -> None:
                 watch(name, values)
+                means.add(name, values)
                 if name in plan.answers:
                     extremes.add(name, values)
 
-            watch_values(graph, self._job, plan.groups, sample, both)
+            watch_values(graph, self._job, plan.groups, sample, all_of)
 
         def build(ranges: Ranges) -> Runner:
             used = settled(plan, ranges, extremes.ranges)
-            return graph_runner(simulated(graph, plan, used), self._job)
+            return graph_runner(simulated(graph, plan, used, bias_shifts(graph, plan, means)), self._job)
 
         assert self._calibrator is not None
         chosen = self._calibrator.calibrate(observe, build)
-        done = quantized(graph, plan, settled(plan, chosen.ranges, extremes.ranges))
-        return self._captured(precision, done, wide, as_trials(chosen))
+        used = settled(plan, chosen.ranges, extremes.ranges)
+        done = quantized(graph, plan, used, bias_shifts(graph, plan, means))
+        return self._captured(precision, done, (*mixed, *behind), as_trials(chosen))
 
     def _captured(
         self,

@@ -16,10 +16,11 @@ import torch
 from torch import nn
 from torch.fx import GraphModule
 
-from deploy.contracts.artifact import Artifact
+from deploy.contracts.artifact import Artifact, WideOp
 from deploy.errors import DeployError
-from export.calibration.choose import Ranges
+from export.calibration.choose import Chosen, Ranges
 from export.folding import folded
+from export.formats.executorch_bias import Means, bias_shifts
 from export.formats.executorch_plan import Plan, plan_activations, plan_dynamic, plan_weights
 from export.formats.executorch_quantized import (
     quantize_weight,
@@ -33,7 +34,8 @@ from export.formats.executorch_ranges import Extremes, settled
 from export.formats.executorch_rewrite import spell_out, without_places
 from export.formats.executorch_runner import watch_values
 from export.parity import sqnr_db
-from export.quantization.fx_steps import fx_tail
+from export.quantization.fx_steps import fx_steps, fx_tail
+from export.quantization.units import widened
 from export.targets.executorch import ExecuTorchTarget
 from tests.export.toys import Toy, export
 
@@ -197,11 +199,87 @@ def test_answers_are_not_cut_and_the_flat_side_of_silu_is(detector: tuple[GraphM
     assert set(found.values()) == {(-20.0, 0.5)}
 
 
+def test_a_widened_layer_stays_float_with_what_is_behind_it(
+    detector: tuple[GraphModule, torch.Tensor],
+) -> None:
+    module, image = detector
+    tail = fx_tail(module.graph)
+    more = widened(fx_steps(module.graph), tail, {"conv2d"}, str)
+    assert {"conv2d", "sigmoid_default", "mul_tensor", "cat"} <= more
+    plan = plan_activations(module.graph, tail, True, more)
+    assert set(plan.products) == {"conv2d_1", "conv2d_2"}
+    assert not plan.ops & more
+    assert plan.answers == {"conv2d_1", "conv2d_2"}
+    ranges = ranges_of(module, plan, image)
+    with torch.inference_mode():
+        exact, quick = module(image).numpy(), simulated(module, plan, ranges)(image).numpy()
+        real = quantized(module, plan, ranges)(image).numpy()
+    assert sqnr_db(real, quick) > 60
+    assert sqnr_db(exact, real) > 30
+
+
+def test_what_a_widened_layer_reads_is_no_answer() -> None:
+    image = torch.rand(1, 3, 8, 8)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3))
+    module = graph_of(net, image)
+    tail = fx_tail(module.graph)
+    assert not tail
+    plan = plan_activations(module.graph, tail, True, {"conv2d_1"})
+    assert set(plan.products) == {"conv2d", "conv2d_2"}
+    assert plan.answers == {"conv2d_2"}
+
+
 def test_extremes_are_those_of_all_samples() -> None:
     extremes = Extremes()
     for values in ([1.0, 2.0], [-3.0, 0.5], []):
         extremes.add("x", np.array(values, np.float32))
     assert extremes.ranges == {"x": (-3.0, 2.0)}
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(8, 6, 3, groups=2), (1, 8, 9, 9)),
+        (nn.Conv2d(8, 6, 3, bias=False), (1, 8, 9, 9)),
+        (nn.ConvTranspose2d(8, 6, 2, stride=2), (1, 8, 5, 5)),
+        (nn.Conv1d(8, 6, 3), (1, 8, 20)),
+        (nn.Linear(8, 6), (1, 4, 8)),
+    ],
+)
+def test_biases_take_back_what_rounding_weights_shifts(layer: nn.Module, shape: tuple[int, ...]) -> None:
+    """An input that is the same everywhere: the shift is exact in the mean of every output channel."""
+    torch.manual_seed(3)
+    axis = 2 if isinstance(layer, nn.Linear) else 1
+    given = (
+        torch.rand([8 if number == axis else 1 for number in range(len(shape))]).expand(shape).contiguous()
+    )
+    module = graph_of(nn.Sequential(layer), given)
+    plan = Plan(
+        {node.name: 1 if "transpose" in node.name else 0 for node in calls(module, layer_kind(layer))}
+    )
+    means = Means(module, plan.products)
+    (door,) = (node.name for node in module.graph.nodes if node.op == "placeholder")
+    means.add(door, given.numpy())
+    means.add("read by no product", given.numpy())
+    shifts = bias_shifts(module, plan, means)
+    with torch.inference_mode():
+        exact, real, quick, plain = (
+            made(given).mean([number for number in range(len(shape)) if number != axis])
+            for made in (
+                module,
+                quantized(module, plan, {}, shifts),
+                simulated(module, plan, {}, shifts),
+                quantized(module, plan, {}),
+            )
+        )
+    torch.testing.assert_close(real, exact, atol=2e-6, rtol=0)
+    torch.testing.assert_close(quick, exact, atol=2e-6, rtol=0)
+    assert float((plain - exact).abs().max()) > 1e-4
+
+
+def layer_kind(layer: nn.Module) -> str:
+    """How torch's op for a layer begins."""
+    return "linear" if isinstance(layer, nn.Linear) else "conv"
 
 
 def test_rounding_in_torch_is_the_quantized_graph(detector: tuple[GraphModule, torch.Tensor]) -> None:
@@ -332,6 +410,48 @@ def test_xnnpack_files_are_what_their_labels_say(toy: Toy, tmp_path: Path) -> No
     assert len(static.calibration.trials) == 3
     again = made(toy, **wanted, use_cache=False)
     assert {p: a.model_sha256 for p, a in again.items()} == {p: a.model_sha256 for p, a in files.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("backend", ["xnnpack", "coreml"])
+def test_the_automatic_mix_is_written_as_it_was_found(
+    backend: str, detector: tuple[GraphModule, torch.Tensor], tmp_path: Path
+) -> None:
+    if backend == "coreml" and find_spec("coremltools") is None:
+        pytest.skip("coremltools is not installed")
+    _, image = detector
+    torch.manual_seed(1)
+    program = torch.export.export(Detector().eval(), (image,))
+    sample = {"image": image.numpy()}
+    mix = WideOp(name="conv2d", reason="alone in 8 bits it diverges by 3")
+    spec = SimpleNamespace(name="image"), SimpleNamespace(name="found")
+    job: Any = SimpleNamespace(
+        executorch_backend=backend,
+        coreml_target="iOS17",
+        inputs=spec[:1],
+        outputs=spec[1:],
+        preprocess=None,
+        mix=SimpleNamespace(layers=("conv2d", "conv2d_1", "conv2d_2"), wide=(mix,)),
+    )
+
+    class Extreme:
+        def calibrate(self, observe: Any, build: Any) -> Chosen:
+            seen = Extremes()
+            observe(sample, seen.add)
+            assert build(seen.ranges)(sample)["found"].shape == (1, 12, 64)
+            return Chosen(seen.ranges, ())
+
+    given: Any = Extreme()
+    target = ExecuTorchTarget(job, program, [sample], given)
+    found = target.convert("auto", tmp_path)
+    assert found.wide_ops[0] == mix
+    assert len(found.wide_ops) > 1
+    weights = target.prove(tmp_path / found.model_file).weight_bytes
+    assert weights["int8"] == 64 + 128
+    assert weights["float32" if backend == "xnnpack" else "float16"] >= 432 * (
+        4 if backend == "xnnpack" else 2
+    )
 
 
 @pytest.mark.slow
