@@ -14,11 +14,16 @@ QUANTIZED_OPS = ("int8", "uint8")
 
 
 def share_of_label(proof: PrecisionProof, precision: str) -> float | None:
-    """Share of the weight bytes that have one of the label's dtypes, integer tables and biases aside.
+    """Share of the weights that have one of the label's dtypes, integer tables and biases aside.
 
-    Falls back to the share of ops for a file without stored weights; ``None`` when it has neither.
+    For a float label bytes are counted, for one of 8 bits or fewer numbers: int4 in blocks of 32 has a half
+    float of scale for every 16 bytes, so that 89 % of its bytes is the most it could reach. Falls back to the
+    share of ops for a file without stored weights; ``None`` when it has neither.
     """
-    for counted in (proof.weight_bytes, proof.ops):
+    weights: dict[str, float] = dict(proof.weight_bytes)
+    if PRECISIONS[precision].quantized:
+        weights = {name: amount * 8 / _bits(name) for name, amount in weights.items()}
+    for counted in (weights, proof.ops):
         known = {
             name: amount for name, amount in counted.items() if name.startswith("float") or name in _NARROW
         }
@@ -31,7 +36,7 @@ def share_of_label(proof: PrecisionProof, precision: str) -> float | None:
 def demand_label(proof: PrecisionProof, precision: str, target: str) -> None:
     """Raise ``PRECISION-MISMATCH`` unless the file is what its label says.
 
-    At least 90 % of the weight bytes must have the label's dtype (half, where an fp16 or auto file lists ops
+    At least 90 % of the weights must have the label's dtype (half, where an fp16 or auto file lists ops
     that had to stay wide); where the label promises quantized activations, ops must compute on them.
     """
     share = share_of_label(proof, precision)
@@ -46,6 +51,11 @@ def demand_label(proof: PrecisionProof, precision: str, target: str) -> None:
     if label.activations == "static" and not any(proof.ops.get(name) for name in QUANTIZED_OPS):
         contents = ", ".join(f"{count} {name}" for name, count in proof.ops.items())
         raise _mismatch(f"none of its ops computes on 8-bit activations ({contents})", precision, target)
+
+
+def _bits(dtype: str) -> int:
+    """Bits of one number: the digits at the end of its dtype's name."""
+    return int("".join(filter(str.isdigit, dtype)) or 8)
 
 
 def _mismatch(what: str, precision: str, target: str) -> DeployError:

@@ -21,7 +21,7 @@ from export.cache import cache_key
 from export.calibration.input import pictures_for, write_input
 from export.calibration.methods import CALIBRATORS, METHODS
 from export.formats.coreml_quantized import demand_system
-from export.precision_proof import demand_label
+from export.precision_proof import demand_label, share_of_label
 from export.precisions import ALIASES, PRECISIONS
 from export.request import ExportRequest, parse_budget
 from export.resolution import resolve
@@ -268,9 +268,19 @@ def test_the_budget_and_its_pictures_shape_an_automatic_mix_alone(scene: Scene, 
 
 
 def test_labels_of_8_bit_files_are_held_to() -> None:
-    floats = PrecisionProof(weight_bytes={"float32": 900, "int8": 100}, ops={"float32": 5}, total_ops=5)
+    floats = PrecisionProof(weight_bytes={"float32": 900, "int8": 1000}, ops={"float32": 5}, total_ops=5)
     light = PrecisionProof(weight_bytes={"int8": 950, "float32": 50}, ops={"float32": 5}, total_ops=5)
     assert refused(lambda: demand_label(floats, "w8", "onnx")).error_id == "PRECISION-MISMATCH"
     demand_label(light, "w8", "onnx")
     error = refused(lambda: demand_label(light, "w8a8", "onnx"))
     assert "none of its ops computes on 8-bit activations" in error.summary
+
+
+def test_scales_are_few_numbers_however_many_bytes() -> None:
+    """Blocks of 32 int4 values take 16 bytes, and their scale takes two."""
+    blocks = PrecisionProof(weight_bytes={"int4": 16_000, "float16": 2_000}, ops={"float16": 5}, total_ops=5)
+    assert share_of_label(blocks, "w4") == pytest.approx(32 / 33)
+    demand_label(blocks, "w4", "coreml")
+    palette = PrecisionProof(weight_bytes={"uint6": 7_500, "float16": 2_000}, ops={}, total_ops=5)
+    assert share_of_label(palette, "w6") == pytest.approx(10_000 / 11_000)
+    assert refused(lambda: demand_label(palette, "w4", "coreml")).error_id == "PRECISION-MISMATCH"
