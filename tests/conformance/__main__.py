@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.conformance import known, page
 from tests.conformance.report import BAR, Figures, count, table, total
-from tests.conformance.runner import ROOT, read, run_suite
+from tests.conformance.runner import ROOT, forget_failures, read, run_suite
 from tests.conformance.suites import SAMPLE, SUITES, Suite, named
 
 FULL = ROOT / "results" / "conformance"
@@ -29,6 +29,8 @@ def main(arguments: list[str]) -> int:
         return 0
 
     def run(suite: Suite) -> None:
+        if asked.again:
+            forget_failures(suite, results)
         fraction, most = (SAMPLE, suite.most) if sampled else (asked.fraction, asked.most)
         run_suite(suite, fraction, most, results, asked.seconds, sys.stderr)
 
@@ -47,6 +49,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     add("--most", type=int, default=0, help="with --fraction: take no more tests of a suite (0: all drawn)")
     add("--jobs", type=int, default=2, help="suites at the same time")
     add("--keep", action="store_true", help="keep records in --results, and go on where they stop")
+    add("--again", action="store_true", help="with --keep: run once more what failed")
     add("--results", type=Path, default=FULL, help="folder of the records")
     add("--seconds", type=float, default=0.0, help="stop a suite after so long; --keep goes on later")
     add("--json", type=Path, help="write the figures there")

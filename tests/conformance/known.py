@@ -9,11 +9,12 @@ from pathlib import Path
 
 PATH = Path(__file__).with_name("known.toml")
 KINDS = {
-    "half precision": "within a few fp16 steps, but the test allows less",
+    "coremltools": "the test or the converter is wrong; the prediction is not",
+    "environment": "the test needs another torch, torchao or processor than this one, or a network",
+    "lenient": "Core ML refuses what can be computed, and the runner computes it",
     "needs a Mac": "asks for a part of Core ML that an interpreter does not have; left out of the percentage",
-    "coremltools": "the test or the converter is wrong, or does not fit the installed torch",
-    "unspecified": "Core ML's documentation does not say; the test pins what one Core ML did",
     "ours": "the runner is wrong and not mended yet",
+    "unspecified": "Core ML's documentation does not say; the test pins what one Core ML did",
 }
 
 

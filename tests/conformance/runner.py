@@ -62,6 +62,14 @@ def read(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
 
 
+def forget_failures(suite: Suite, results: Path) -> None:
+    """Drop the records of tests that failed, so that the next run does them again."""
+    out = results / f"{suite.name}.jsonl"
+    kept = [each for each in read(out) if each.get("outcome") != "failed"]
+    if kept:
+        out.write_text("".join(json.dumps(each) + "\n" for each in kept), encoding="utf-8")
+
+
 def _start(
     suite: Suite, fraction: float, most: int, out: Path, end: float | None, progress: TextIO
 ) -> int | None:

@@ -129,15 +129,30 @@ class StandInProxy:
         if self._kind != "mlProgram":
             pytest.skip(NEURAL_NETWORK)
         Counts.predictions += 1
+        feed = {name: self._entering(name, value) for name, value in data.items()}
         try:
-            found = self._program.predict(
-                {name: self._entering(name, value) for name, value in data.items()},
-                None if state is None else state.state,
-            )
+            found = self._program.predict(feed, None if state is None else state.state)
         except DeployError as error:
             Counts.refusals += 1
-            raise RuntimeError(f"{CANNOT_PREDICT}: {error}") from error
+            words = self._refusal(feed) if error.error_id == "MIL-INPUT" else None
+            raise RuntimeError(f"{CANNOT_PREDICT}: {words or error}") from error
         return {name: self._leaving(name, value) for name, value in found.items()}
+
+    def _refusal(self, feed: dict[str, Any]) -> str | None:
+        """In Core ML's words, why a shape was refused."""
+        for feature in self._program.inputs:
+            if feature.name not in feed:
+                continue
+            shape = np.shape(feed[feature.name])
+            if feature.allows(shape):
+                continue
+            if feature.choices:
+                sizes = " x ".join(map(str, shape))
+                return f"MultiArray Shape ({sizes}) was not in enumerated set of allowed shapes"
+            for axis, (size, (least, most)) in enumerate(zip(shape, feature.ranges, strict=False)):
+                if size < least or (most is not None and size > most):
+                    return f"Size ({size}) of dimension ({axis}) is not in allowed range ({least}..{most})"
+        return None
 
     def _entering(self, name: str, value: Any) -> Any:
         """Core ML knows no scalars: one number goes in as a vector of one."""
