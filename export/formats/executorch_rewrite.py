@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def spell_out(module: GraphModule) -> None:
-    """In-place ops become plain ones, SiLU ``x * sigmoid(x)``, and splits slices.
+    """In-place ops become plain ones, SiLU ``x * sigmoid(x)``, splits slices, and pads of zeros named so.
 
     ExecuTorch's decomposition of SiLU casts up and down (which cuts a half-precision YOLO into 124
     partitions), and XNNPACK has no split, but a slice of any type.
@@ -32,8 +32,16 @@ def spell_out(module: GraphModule) -> None:
             module.graph.erase_node(node)
         elif node.target in splits:
             _slices(module.graph, node)
+        elif node.target == aten.pad.default and _fills_zeros(node):
+            node.target, node.args, node.kwargs = aten.constant_pad_nd.default, (*node.args[:2], 0.0), {}
     module.graph.eliminate_dead_code()
     module.recompile()
+
+
+def _fills_zeros(pad: Node) -> bool:
+    """Not the -inf in front of a max pool, which 8 bits do not have."""
+    rest = dict(zip(("mode", "value"), pad.args[2:], strict=False)) | pad.kwargs
+    return rest.get("mode", "constant") == "constant" and not rest.get("value")
 
 
 def without_places(module: GraphModule) -> None:

@@ -336,6 +336,27 @@ def test_grouped_convolutions_stay_float_when_ranges_are_taken_at_every_call() -
     assert {"conv2d_1", "conv2d_2"} == set(plan_dynamic(module.graph, ()).products)
 
 
+def test_pads_of_zeros_stay_in_8_bits_and_others_do_not() -> None:
+    class Padded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            zeros = nn.functional.pad(self.one(image), (0, 1, 0, 1))
+            lows = nn.functional.pad(zeros, (1, 1, 1, 1), value=-float("inf"))
+            return self.two(nn.functional.max_pool2d(lows, 3, 1))  # type: ignore[no-any-return]
+
+    image = torch.rand(1, 3, 16, 16)
+    net = Padded().eval()
+    module = graph_of(net, image)
+    plan, _ = planned(module)
+    assert "constant_pad_nd" in str(next(calls(module, "pad")).target)
+    assert {n.name for n in calls(module, "pad")} & plan.ops == {next(calls(module, "pad")).name}
+    with torch.inference_mode():
+        torch.testing.assert_close(module(image), net(image))
+
+
 def test_in_place_ops_alone_can_be_taken_out() -> None:
     image = torch.rand(1, 3, 8, 8)
     module: Any = torch.export.export(Clamped().eval(), (image,)).module()
