@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def spell_out(module: GraphModule) -> None:
-    """In-place ops become plain ones, SiLU ``x * sigmoid(x)``, splits slices, and pads of zeros named so.
+    """In-place ops become plain ones, SiLU ``x * sigmoid(x)``, splits slices, and zero pads constant ones.
 
     ExecuTorch's decomposition of SiLU casts up and down (which cuts a half-precision YOLO into 124
     partitions), and XNNPACK has no split, but a slice of any type.
