@@ -40,7 +40,7 @@ def spell_out(module: GraphModule) -> None:
 
 def _fills_zeros(pad: Node) -> bool:
     """Not the -inf in front of a max pool, which 8 bits do not have."""
-    rest = dict(zip(("mode", "value"), pad.args[2:], strict=False)) | pad.kwargs
+    rest: dict[str, Any] = dict(zip(("mode", "value"), pad.args[2:], strict=False)) | pad.kwargs
     return rest.get("mode", "constant") == "constant" and not rest.get("value")
 
 
