@@ -64,6 +64,8 @@ class _LstmRule:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One direction: states of all steps in the order they were computed, last hidden and cell state."""
         weight_ih, weight_hh, bias, peephole = weights
+        # A packed sequence's converted program makes more initial rows than there are sequences.
+        h, c = h[: x.shape[1]], c[: x.shape[1]]
         fed = F.linear(x, weight_ih, bias)
         peep = None if peephole is None else peephole.chunk(3)
         outputs = []

@@ -38,6 +38,27 @@ def test_a_reverse_lstm_returns_states_in_the_order_it_computes_them(every: bool
         np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
+def test_rows_of_an_lstms_state_beyond_the_batch_are_not_read() -> None:
+    """coremltools makes an initial state of as many rows as the longest packed sequence has steps."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(4, 2, 3)).astype(np.float32)
+    h = np.stack([random.normal(size=3), random.normal(size=3), np.full(3, np.nan)]).astype(np.float32)
+    weights = {
+        "weight_ih": random.normal(size=(12, 3)).astype(np.float32),
+        "weight_hh": random.normal(size=(12, 3)).astype(np.float32),
+    }
+
+    def build(x: Any, keep: Any, h: Any) -> Any:
+        state = mb.slice_by_index(x=h, begin=[0, 0], end=keep)
+        return mb.lstm(x=x, initial_h=state, initial_c=state, direction="forward", **weights)
+
+    def answer(rows: int) -> list[Any]:
+        return run(build, {"x": x, "keep": np.array([rows, 3], np.int32), "h": h})
+
+    for found, wanted in zip(answer(3), answer(2), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
 def test_scalars_join_as_vectors() -> None:
     def build(x: Any) -> Any:
         sizes = mb.shape(x=x)
