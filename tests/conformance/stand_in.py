@@ -86,7 +86,7 @@ class StandInProxy:
             Counts.refusals += 1
             raise RuntimeError(str(error)) from error
         described = pick_function(package, function or None)
-        Counts.half = Counts.half or _declares_half(described.block)
+        Counts.half = Counts.half or _declares_half(described.block, described.message.inputs)
         self._colors = {name: color_of(each) for name, each in described.outputs.items()}
 
     @staticmethod
@@ -171,12 +171,12 @@ class StandInProxy:
         return _picture(color, value)
 
 
-def _declares_half(block: Any) -> bool:
-    return any(
-        output.type.tensorType.dataType == _FLOAT16
-        for operation in block.operations
-        for output in operation.outputs
-    ) or any(_declares_half(nested) for operation in block.operations for nested in operation.blocks)
+def _declares_half(block: Any, inputs: Any) -> bool:
+    made = [output for operation in block.operations for output in operation.outputs]
+    nested = [each for operation in block.operations for each in operation.blocks]
+    return any(each.type.tensorType.dataType == _FLOAT16 for each in [*inputs, *made]) or any(
+        _declares_half(each, each.inputs) for each in nested
+    )
 
 
 def _picture(color: str, pixels: np.ndarray[Any, Any]) -> Image.Image:
