@@ -77,18 +77,20 @@ def _l2_norm(node: Node) -> Kernel:
 
 @op("local_response_norm", fresh=True)
 def _local_response_norm(node: Node) -> Kernel:
-    """``x / (k + alpha / size * sum(x_j^2))^beta`` over the channels at most ``(size - 1) // 2`` away.
+    """``x / (k + alpha / size * sum(x_j^2))^beta`` over ``size`` channels, zero outside the tensor.
 
-    An even ``size`` therefore sums one channel less than it divides by, as coremltools' tests have it.
+    Channels are the first of three axes (so coremltools' tests have it, against the
+    documentation), and the second of more.
     """
     size = node.integer("size")
     alpha, beta, k = node.number("alpha", 1e-4), node.number("beta", 0.75), node.number("k", 1.0)
-    reach = (size - 1) // 2
+    before, after = size // 2, (size - 1) // 2
 
     def compute(x: Tensor) -> Tensor:
-        squares = (x * x).reshape(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:]))
-        padded = F.pad(squares, (0, 0, reach, reach))
-        total = F.avg_pool2d(padded, (2 * reach + 1, 1), stride=1, divisor_override=1).reshape(x.shape)
-        return x / (k + alpha / size * total) ** beta
+        whole = x[None] if x.dim() == 3 else x
+        squares = (whole * whole).reshape(*whole.shape[:2], math.prod(whole.shape[2:]))[:, None]
+        padded = F.pad(squares, (0, 0, before, after))
+        mean = F.avg_pool2d(padded, (size, 1), stride=1).reshape(x.shape)
+        return x / (k + alpha * mean) ** beta
 
     return node.apply(compute, "x")

@@ -12,10 +12,14 @@ from tests.export.mil.programs import mb, run
 X = np.array([[[1.0, -7.0], [5.0, -6.0], [-3.0, -5.0]]], np.float32)
 
 
-def test_an_even_window_of_local_response_norm_reaches_less_far() -> None:
-    found = run(lambda x: mb.local_response_norm(x=x, size=2), {"x": X})
-    wanted = [[[0.99996257, -6.98716545], [4.99531746, -5.99191284], [-2.99898791, -4.99531746]]]
-    np.testing.assert_allclose(found[0], wanted, rtol=1e-5)
+def test_channels_of_three_axes_are_the_first_for_local_response_norm() -> None:
+    found = run(
+        lambda x: (mb.local_response_norm(x=x, size=2), mb.local_response_norm(x=x, size=3)), {"x": X}
+    )
+    two = [[[0.99996257, -6.98716545], [4.99531746, -5.99191284], [-2.99898791, -4.99531746]]]
+    three = [[[0.99997497, -6.99143696], [4.99687672, -5.99460602], [-2.99932504, -4.99687672]]]
+    np.testing.assert_allclose(found[0], two, rtol=1e-5)
+    np.testing.assert_allclose(found[1], three, rtol=1e-5)
 
 
 @pytest.mark.parametrize("every", [True, False])
