@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deploy.contracts.verdict import Verdict
 from device_bench.report.ranks import Member
 from device_bench.report.rows import reference_figures, verdict_of
 from device_bench.score.model import ComparisonScore, Report, RunScore
@@ -32,61 +33,48 @@ def tradeoff(report: Report) -> list[Trace]:
             if reference_figures(report, score) is not None:
                 references.append(_reference_point(index, score, score.latency.p50.value))
             continue
-        verdict = found[1].verdict
-        if verdict.drop is None or verdict.low is None or verdict.high is None:
-            continue
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": score.title,
-                "x": [round(score.latency.p50.value, 4)],
-                "y": [verdict.drop],
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [verdict.high - verdict.drop],
-                    "arrayminus": [verdict.drop - verdict.low],
-                },
-                "marker": {"size": 13},
-                "slot": index,
-                "text": [f"{verdict.outcome} · {score.plan.target} {score.plan.precision}"],
-                "hovertemplate": "%{text}<br>%{x:.2f} ms, drop %{y:.4f}<extra>%{fullData.name}</extra>",
-                "budget": verdict.budget,
-            }
-        )
+        what = f"{score.plan.target} {score.plan.precision}"
+        traces += _drop_point(index, score.title, what, score.latency.p50.value, "ms", found[1].verdict)
     return traces + references if traces else []
 
 
 def sizes(report: Report) -> list[Trace]:
     """Accuracy drop, with its interval, against file size: one point per verified file, benched or not."""
-    traces: list[Trace] = []
     rows = [row for _, accuracy in report.accuracy for row in accuracy.rows]
-    for index, row in enumerate(rows):
-        verdict = row.verdict
-        if verdict.drop is None or verdict.low is None or verdict.high is None:
-            continue
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": row.label,
-                "x": [round(row.model_bytes / 1e6, 3)],
-                "y": [verdict.drop],
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [verdict.high - verdict.drop],
-                    "arrayminus": [verdict.drop - verdict.low],
-                },
-                "marker": {"size": 13},
-                "slot": index,
-                "text": [f"{verdict.outcome} · {row.target} {row.precision}"],
-                "hovertemplate": "%{text}<br>%{x:.2f} MB, drop %{y:.4f}<extra>%{fullData.name}</extra>",
-                "budget": verdict.budget,
-            }
+    return [
+        point
+        for index, row in enumerate(rows)
+        for point in _drop_point(
+            index, row.label, f"{row.target} {row.precision}", row.model_bytes / 1e6, "MB", row.verdict
         )
-    return traces
+    ]
+
+
+def _drop_point(index: int, name: str, what: str, x: float, unit: str, verdict: Verdict) -> list[Trace]:
+    """A drop with its whiskers over ``x``; nothing where there is no drop."""
+    if verdict.drop is None or verdict.low is None or verdict.high is None:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": [round(x, 4)],
+            "y": [verdict.drop],
+            "error_y": {
+                "type": "data",
+                "symmetric": False,
+                "array": [verdict.high - verdict.drop],
+                "arrayminus": [verdict.drop - verdict.low],
+            },
+            "marker": {"size": 13},
+            "slot": index,
+            "text": [f"{verdict.outcome} · {what}"],
+            "hovertemplate": f"%{{text}}<br>%{{x:.2f}} {unit}, drop %{{y:.4f}}"
+            "<extra>%{fullData.name}</extra>",
+            "budget": verdict.budget,
+        }
+    ]
 
 
 def _reference_point(index: int, score: RunScore, p50_ms: float) -> Trace:

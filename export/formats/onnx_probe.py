@@ -1,4 +1,4 @@
-"""Run an ONNX graph with every float value shown, unoptimised."""
+"""Show every float value of an ONNX graph, unoptimised, so that each op computes what the file says."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 
 class Probe:
-    """A session over a copy of ``model`` whose outputs are all float values of the graph.
+    """A session over a copy of ``model`` whose outputs are all values of the graph.
+
+    Attributes:
+        kinds: the op type that makes each value, by name.
 
     Args:
-        model: an fp32 graph.
+        model: a graph of any precision.
         threads: threads of the session.
     """
 
@@ -26,12 +29,10 @@ class Probe:
 
         probe = type(model)()
         probe.CopyFrom(model)
-        shown = {output.name for output in probe.graph.output}
-        inferred = onnx.shape_inference.infer_shapes(probe)
-        floats = [
-            v for v in inferred.graph.value_info if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
-        ]
-        probe.graph.output.extend(v for v in floats if v.name not in shown)
+        del probe.graph.value_info[:]  # stale entries would contradict what the runtime infers
+        doors = {output.name for output in probe.graph.output}
+        self.kinds = {name: node.op_type for node in probe.graph.node for name in node.output if name}
+        probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self.kinds if name not in doors)
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = threads
@@ -40,11 +41,10 @@ class Probe:
         self._session = ort.InferenceSession(
             probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        self._names = [output.name for output in self._session.get_outputs()]
 
-    def values(self, sample: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """Every float value of one sample, by name: the inputs, and all that the graph computes."""
-        yield from ((name, value) for name, value in sample.items() if value.dtype == np.float32)
-        for name, value in zip(self._names, self._session.run(self._names, dict(sample)), strict=True):
-            if np.issubdtype(value.dtype, np.floating):
+    def values(self, sample: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Every float value that a node makes for one sample, by name; codes of 8-bit values are left out."""
+        names = list(self.kinds)
+        for name, value in zip(names, self._session.run(names, dict(sample)), strict=True):
+            if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
                 yield name, value

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from deploy.contracts.artifact import CalibrationTrial, PrecisionProof, WideOp
 from deploy.runtimes.onnx import OnnxRuntime
 from export.calibration.calibrator import Watch, as_trials
@@ -111,8 +113,8 @@ class OnnxTarget:
             return self._runner(self._quantized(ranges, widened), folder)
 
         def observe(sample: Tensors, watch: Watch) -> None:
-            for name, value in probe.values(sample):
-                watch(name, value)
+            for name, value in (*sample.items(), *probe.values(sample)):
+                watch(name, np.asarray(value, np.float32))
 
         chosen = self._calibrator.calibrate(observe, build, onnx_doors(self._folded))
         wide = (*mixed, *(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail)))
@@ -167,7 +169,6 @@ class OnnxTarget:
 
     def _overflowing(self, model: onnx.ModelProto) -> tuple[WideOp, ...]:
         """Run the fp32 graph with every value shown; nodes that make or read one beyond fp16 stay fp32."""
-        import numpy as np
         import onnx
 
         probe = Probe(model, self._job.threads)

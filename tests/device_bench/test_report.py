@@ -197,7 +197,7 @@ def test_size_chart_shows_every_measured_file_with_its_interval(report: Report) 
     rows = [row for _, accuracy in report.accuracy for row in accuracy.rows if row.verdict.drop is not None]
     points = sizes(report)
     assert [(p["name"], p["x"], p["y"]) for p in points] == [
-        (row.label, [round(row.model_bytes / 1e6, 3)], [row.verdict.drop]) for row in rows
+        (row.label, [round(row.model_bytes / 1e6, 4)], [row.verdict.drop]) for row in rows
     ]
     assert all(p["error_y"]["array"][0] >= 0 and p["error_y"]["arrayminus"][0] >= 0 for p in points)
     assert points
