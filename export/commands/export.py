@@ -85,7 +85,7 @@ demo's, trained on the spot.
     "--calibrator",
     default="auto",
     show_default=True,
-    help="minmax, percentile or entropy; auto keeps the best on held-out pictures.",
+    help="minmax, percentile, entropy or mse; auto keeps the best on held-out pictures.",
 )
 @click.option(
     "--budget",

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from export.calibration.histogram import BINS, Histogram, Observer
-from export.calibration.methods import entropy, minmax, percentile
+from export.calibration.methods import entropy, minmax, mse, percentile
 
 arrays = hnp.arrays(
     np.float32,
@@ -78,9 +78,7 @@ def test_entropy_agrees_with_onnx_runtimes_on_the_same_histogram() -> None:
     magnitudes = found.counts[half:] + found.counts[:half][::-1]
     counts = np.concatenate([magnitudes[::-1], magnitudes])
     edges = np.linspace(-found.reach, found.reach, BINS + 1, dtype=np.float32)
-    result = collector.get_entropy_threshold(
-        (counts, edges, values.min(), values.max(), 0), 128
-    )
+    result = collector.get_entropy_threshold((counts, edges, values.min(), values.max(), 0), 128)
     theirs = float(np.max(result[1])) if not np.isscalar(result[1]) else float(result[1])
     ours = entropy(found)[1]
     assert ours == pytest.approx(theirs, rel=0.25)
@@ -90,7 +88,7 @@ def test_an_empty_or_constant_tensor_has_a_range() -> None:
     zeros = histogram_of(np.zeros(10, np.float32))
     assert minmax(zeros) == percentile(zeros) == entropy(zeros) == (0.0, 0.0)
     fives = histogram_of(np.full(10, 5, np.float32))
-    for method in (minmax, percentile, entropy):
+    for method in (minmax, percentile, entropy, mse):
         low, high = method(fives)
         assert low <= 5.0 <= high
 
@@ -104,3 +102,20 @@ def test_the_observer_keeps_the_state_at_its_checkpoints() -> None:
     assert minmax(observer.after(3)["x"]) == (1.0, 5.0)
     with pytest.raises(KeyError):
         observer.after(2)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1.0, 40.0))
+@settings(max_examples=20, deadline=None)
+def test_mse_is_no_worse_than_minmax_on_the_values_themselves(seed: int, outlier: float) -> None:
+    values = np.random.default_rng(seed).standard_normal(20_000).astype(np.float32)
+    values[0] = outlier
+    found = histogram_of(values)
+
+    def error(low: float, high: float) -> float:
+        step = (high - low) / 255
+        rounded = np.clip(np.rint((values - low) / step), 0, 255) * step + low
+        return float(np.square(values - rounded).mean())
+
+    assert error(*mse(found)) <= error(*minmax(found)) * 1.02
+    low, high = mse(found)
+    assert minmax(found)[0] <= low < high <= minmax(found)[1]
