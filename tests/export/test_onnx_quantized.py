@@ -16,6 +16,7 @@ from deploy.contracts.artifact import MANIFEST
 from deploy.errors import DeployError
 from deploy.vision.images import pixel_digest, read_rgb
 from export.build import Built
+from export.calibration.methods import METHODS
 from export.formats.onnx_quantized import quantize_weights
 from export.parity import sqnr_db
 from export.verify import VerifyRequest, verify
@@ -211,7 +212,7 @@ def test_the_manifest_tells_the_calibration(scene: Scene, files: Files) -> None:
     assert (block.source, block.samples, block.hold_out) == (str(scene.pictures), 20, 4)
     assert (block.classes_unseen, block.finetuned_steps, artifact.mix) == (None, 0, None)
     ways = {(trial.method, trial.samples) for trial in block.trials}
-    assert ways == {(m, n) for m in ("minmax", "percentile", "entropy") for n in (16, 20)}
+    assert ways == {(method, count) for method in METHODS for count in (16, 20)}
     found = [trial.divergence for trial in block.trials]
     assert all(each is not None and each > 0 for each in found)
     assert found == sorted(found)  # type: ignore[type-var]
