@@ -39,7 +39,7 @@ class Suite:
 
 
 SUITES = (
-    Suite("iOS14", (f"{OPS}/iOS14",), 150, later=True),
+    Suite("iOS14", (f"{OPS}/iOS14",), 120, later=True),
     Suite("iOS15", (f"{OPS}/iOS15",), 40),
     Suite("iOS16", (f"{OPS}/iOS16",), 40),
     Suite("iOS17", (f"{OPS}/iOS17",), 120),
@@ -61,9 +61,9 @@ SUITES = (
             "test/api/test_api_examples.py",
             "test/ml_program/test_utils.py",
         ),
-        60,
+        40,
     ),
-    Suite("torch", (f"{TORCH}/test_torch_ops.py",), 150),
+    Suite("torch", (f"{TORCH}/test_torch_ops.py",), 100),
     Suite(
         "torch-api",
         (
@@ -75,7 +75,7 @@ SUITES = (
             f"{TORCH}/test_custom_ops.py",
             f"{TORCH}/test_examples.py",
         ),
-        40,
+        30,
     ),
 )
 SAMPLE = 0.0001
