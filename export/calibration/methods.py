@@ -79,7 +79,7 @@ def mse(histogram: Histogram) -> Range:
     total = histogram.counts.sum()
     if total == 0 or high - low <= 0:
         return low, high
-    centres: NDArray[np.float64] = (np.arange(BINS) + 0.5) * (2 * histogram.reach / BINS) - histogram.reach
+    centres = (np.arange(BINS, dtype=np.float64) + 0.5) * (2 * histogram.reach / BINS) - histogram.reach
     shares = np.linspace(1.0, _LEAST_SHARE, _SHARES)
     errors = [_squared_error(histogram.counts, centres, low * share, high * share) for share in shares]
     best = float(shares[int(np.argmin(errors))])
