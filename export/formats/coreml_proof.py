@@ -10,7 +10,18 @@ from deploy.contracts.artifact import PrecisionProof
 from export.formats.coreml_package import read_spec
 
 _PLUMBING = frozenset(
-    {"const", "cast", "reshape", "transpose", "squeeze", "expand_dims", "shape", "identity"}
+    {
+        "const",
+        "cast",
+        "dequantize",
+        "expand_dims",
+        "identity",
+        "quantize",
+        "reshape",
+        "shape",
+        "squeeze",
+        "transpose",
+    }
 )
 _BITS = {
     "FLOAT16": ("float16", 16),
@@ -33,11 +44,17 @@ _BITS = {
 
 
 def prove_coreml(package: Path) -> PrecisionProof:
-    """Count the weight blob's bytes and the computing ops by dtype (an op's dtype is its first output's)."""
+    """Count the weight blob's bytes and the computing ops by dtype.
+
+    An op's dtype is its first output's; one that stands between dequantize and quantize computes in the
+    quantized dtype, for that is what Core ML fuses the three into.
+    """
     weights: Counter[str] = Counter()
     ops: Counter[str] = Counter()
     total = 0
-    for operation in operations(read_spec(package)):
+    everything = operations(read_spec(package))
+    narrow = _between_8_bits(everything)
+    for operation in everything:
         total += 1
         for value in _stored(operation):
             name, bits = _dtype(value.type.tensorType)
@@ -45,10 +62,33 @@ def prove_coreml(package: Path) -> PrecisionProof:
                 name = f"uint{_palette_bits(operation)}"  # packed, and declared as plain bytes
             weights[name] += _elements(value.type.tensorType) * bits // 8
         if operation.type not in _PLUMBING and not operation.type.startswith("constexpr"):
-            ops[_dtype(operation.outputs[0].type.tensorType)[0]] += 1
+            made = operation.outputs[0]
+            ops[narrow.get(made.name) or _dtype(made.type.tensorType)[0]] += 1
     return PrecisionProof(
         weight_bytes=dict(sorted(weights.items())), ops=dict(sorted(ops.items())), total_ops=total
     )
+
+
+def _between_8_bits(everything: list[Any]) -> dict[str, str]:
+    """Outputs that only go into quantize, of ops that read something dequantized; the dtype of each."""
+    dequantized = {value.name for op in everything if op.type == "dequantize" for value in op.outputs}
+    readers: dict[str, list[Any]] = {}
+    reads: dict[str, set[str]] = {}
+    for op in everything:
+        names = {
+            binding.name
+            for argument in op.inputs.values()
+            for binding in argument.arguments
+            if binding.WhichOneof("binding") == "name"
+        }
+        for name in names:
+            readers.setdefault(name, []).append(op)
+        reads |= {value.name: names for value in op.outputs}
+    return {
+        name: _dtype(readers[name][0].outputs[0].type.tensorType)[0]
+        for name, names in reads.items()
+        if names & dequantized and name in readers and all(op.type == "quantize" for op in readers[name])
+    }
 
 
 def operations(spec: Any) -> list[Any]:
