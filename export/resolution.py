@@ -16,6 +16,8 @@ _NAMES: DoorPlate[str] = DoorPlate("precision", {name: name for name in (*PRECIS
 def resolve(targets: Sequence[str], precisions: Sequence[str]) -> list[tuple[str, str]]:
     """Every (target, canonical precision), in the order asked, each once; resolutions are printed.
 
+    Without targets there is nothing but the reference to make.
+
     Raises:
         DeployError: ``UNKNOWN-PRECISION`` for a name that does not exist, ``PRECISION-LACKING`` where none of
             the targets has it. What only some have is made for those, and said.
@@ -24,7 +26,7 @@ def resolve(targets: Sequence[str], precisions: Sequence[str]) -> list[tuple[str
     for name in map(_NAMES.check, precisions):
         having = {target: _meaning(target, name) for target in targets}
         lacking = [target for target, meaning in having.items() if meaning is None]
-        if len(lacking) == len(targets):
+        if targets and len(lacking) == len(targets):
             offers = "; ".join(
                 f"{target}: {', '.join(TARGETS.open(target).PRECISIONS)}" for target in targets
             )

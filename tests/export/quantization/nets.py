@@ -16,6 +16,7 @@ class Chain(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        torch.manual_seed(0)
         self.one = nn.Conv2d(3, 8, 3, padding=1)
         self.norm = nn.BatchNorm2d(8)
         self.two = nn.Conv2d(8, 8, 3, padding=1)
@@ -32,6 +33,7 @@ class Head(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        torch.manual_seed(0)
         self.trunk = nn.Conv2d(3, 16, 3, stride=8, padding=1)
         self.box = nn.Conv2d(16, 64, 1)
         self.score = nn.Conv2d(16, 3, 1)
