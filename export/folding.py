@@ -18,13 +18,17 @@ def folded(program: ExportedProgram) -> ExportedProgram:
 
     inner: Any = copy.deepcopy(program.module())
     fold_norms(inner, set())
-    shapes = [
-        node.meta["val"]
+    return torch.export.export(inner, examples_of(program))
+
+
+def examples_of(program: ExportedProgram) -> tuple[torch.Tensor, ...]:
+    """Zeros of the shapes and dtypes that a program takes, to capture it again with."""
+    import torch
+
+    return tuple(
+        torch.zeros(tuple(node.meta["val"].shape), dtype=node.meta["val"].dtype)
         for node in program.graph.nodes
         if node.op == "placeholder" and node.name in program.graph_signature.user_inputs
-    ]
-    return torch.export.export(
-        inner, tuple(torch.zeros(tuple(value.shape), dtype=value.dtype) for value in shapes)
     )
 
 

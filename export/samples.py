@@ -87,7 +87,7 @@ class ParitySamples:
             whole = generated_set(clips=count, seed=self._request.seed, frames=12)
         else:
             whole = open_folder(self._folder, "tensors")
-        return whole.subset(_spread(len(whole), count))
+        return whole.subset(spread(len(whole), count))
 
 
 def _folder(request: ExportRequest, training_data: str | None) -> Path | None:
@@ -98,7 +98,7 @@ def _folder(request: ExportRequest, training_data: str | None) -> Path | None:
     return Path(training_data) if Path(training_data).is_dir() else None
 
 
-def _spread(total: int, count: int) -> Sequence[int]:
+def spread(total: int, count: int) -> Sequence[int]:
     """At most ``count`` indices, evenly spread over ``total`` samples."""
     count = min(count, total)
     return [int((index + 0.5) * total / count) for index in range(count)]

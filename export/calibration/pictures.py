@@ -16,6 +16,7 @@ from deploy.errors import DeployError
 from deploy.store import sha256_bytes
 from deploy.vision.images import pixel_digest
 from deploy.vision.preprocess import prepare
+from export.samples import spread
 from training.data.folders import open_folder
 from training.data.samples import EvaluationSample, EvaluationSet
 
@@ -124,5 +125,4 @@ def _hold_out(groups: Sequence[str]) -> list[bool]:
 
 
 def _spread(places: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]]:
-    count = min(count, len(places))
-    return [places[int((index + 0.5) * len(places) / count)] for index in range(count)]
+    return [places[index] for index in spread(len(places), count)]

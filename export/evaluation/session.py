@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deploy.contracts.decode import YoloDecode
 from deploy.decode import DECODERS
 from deploy.errors import DeployError
 from deploy.metrics import METRICS
 from deploy.vision.preprocess import prepare
 from export.evaluation.compact import Compact, pack
+from export.evaluation.judging import for_judging
 from export.evaluation.subject import Subject
 from export.runners import runner_for
 from training.data.samples import EvaluationSample
 
 if TYPE_CHECKING:
     from deploy.runtimes.protocol import Runtime
-
-_EVALUATION_CONFIDENCE = 0.001
-"""mAP integrates over all confidences, so boxes are kept down to here, as in ultralytics' validator."""
 
 
 class Session:
@@ -44,7 +41,7 @@ class Session:
         self._preprocess, self._doors = artifact.preprocess, subject.doors
         self._runtime = _load(subject, threads)
         self._decoder = DECODERS.open(artifact.decode.kind)(artifact.decode, artifact.preprocess)
-        judged = _for_judging(artifact.decode)
+        judged = for_judging(artifact.decode)
         self._judge = self._decoder
         if judged != artifact.decode:
             self._judge = DECODERS.open(judged.kind)(judged, artifact.preprocess)
@@ -72,10 +69,3 @@ def _load(subject: Subject, threads: int) -> Runtime:
         return runner(subject.exported.model, artifact.inputs, artifact.outputs, threads)
     except DeployError as error:
         raise DeployError("MODEL-UNLOADABLE", error.summary, error.remedy) from error
-
-
-def _for_judging(decode: Any) -> Any:
-    """The decode block for the metric: mAP needs every box, not only the confident ones."""
-    if isinstance(decode, YoloDecode):
-        return decode.model_copy(update={"confidence": _EVALUATION_CONFIDENCE, "multi_label": True})
-    return decode

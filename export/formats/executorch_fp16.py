@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from deploy.contracts.artifact import WideOp
-from export.folding import fold_norms
+from export.folding import examples_of, fold_norms
 from export.formats.executorch_rewrite import spell_out
 from export.overflow import FP16_MAX
 
@@ -37,11 +37,6 @@ def half_program(program: ExportedProgram, wide: set[str]) -> ExportedProgram:
 
     inner: Any = copy.deepcopy(program.module())  # half() would narrow the caller's weights in place
     fold_norms(inner, wide)
-    shapes = [
-        node.meta["val"]
-        for node in program.graph.nodes
-        if node.op == "placeholder" and node.name in program.graph_signature.user_inputs
-    ]
     _widen(inner, wide)
     kept = {name: tensor.clone() for name, tensor in inner.state_dict().items() if _leaves_range(tensor)}
     inner.half()
@@ -60,8 +55,7 @@ def half_program(program: ExportedProgram, wide: set[str]) -> ExportedProgram:
             flat = values if isinstance(values, (tuple, list)) else (values,)
             return tuple(v.float() if v.is_floating_point() else v for v in flat)
 
-    examples = tuple(torch.zeros(tuple(value.shape), dtype=value.dtype) for value in shapes)
-    return torch.export.export(Half(), examples)
+    return torch.export.export(Half(), examples_of(program))
 
 
 def _leaves_range(tensor: torch.Tensor) -> bool:

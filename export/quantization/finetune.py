@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from deploy.contracts.decode import BinaryMaskDecode, ClassifyDecode, Decode, YoloDecode
+from export.folding import examples_of
 from export.quantization.sensitivity import Sample, as_tensors
 
 if TYPE_CHECKING:
@@ -76,12 +77,7 @@ def with_constants(program: ExportedProgram, values: dict[str, Tensor]) -> Expor
         if node.op == "get_attr" and node.name in values:
             owner, _, leaf = str(node.target).rpartition(".")
             getattr(module.get_submodule(owner), leaf).data = values[node.name]
-    examples = tuple(
-        torch.zeros(tuple(node.meta["val"].shape), dtype=node.meta["val"].dtype)
-        for node in program.graph.nodes
-        if node.op == "placeholder" and node.name in program.graph_signature.user_inputs
-    )
-    return torch.export.export(module, examples)
+    return torch.export.export(module, examples_of(program))
 
 
 def _loss(decode: Decode, wanted: dict[str, Tensor], given: dict[str, Tensor]) -> Tensor:

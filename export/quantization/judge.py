@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.contracts.decode import Decode, YoloDecode
+from deploy.contracts.decode import Decode
 from deploy.contracts.preprocess import Preprocess
 from deploy.decode import DECODERS
 from deploy.decode.predictions import (
@@ -25,10 +25,10 @@ from deploy.metrics import METRICS
 from deploy.vision.geometry import Geometry
 from deploy.vision.preprocess import prepare
 from export.calibration.divergence import divergence
+from export.evaluation.judging import for_judging
 from training.data.samples import EvaluationSample
 
 Outputs = dict[str, NDArray[Any]]
-_EVALUATION_CONFIDENCE = 0.001
 
 
 class Judge:
@@ -53,7 +53,7 @@ class Judge:
     ) -> None:
         self._decode = decode
         self._decoder = DECODERS.open(decode.kind)(decode, preprocess)
-        judged = _for_judging(decode)
+        judged = for_judging(decode)
         self._judge = DECODERS.open(judged.kind)(judged, preprocess)
         self._metric: Any = METRICS.open(decode.kind).for_decode(judged)  # type: ignore[attr-defined]
         self.metric = self._figure(metric)
@@ -99,13 +99,6 @@ class Judge:
                 f"Choose one of: {', '.join(self._metric.names)}.",
             )
         return asked
-
-
-def _for_judging(decode: Decode) -> Decode:
-    """mAP needs every box, not only the confident ones."""
-    if isinstance(decode, YoloDecode):
-        return decode.model_copy(update={"confidence": _EVALUATION_CONFIDENCE, "multi_label": True})
-    return decode
 
 
 def _as_truth(prediction: Any, image: NDArray[np.uint8]) -> Truth:
