@@ -8,6 +8,7 @@ from typing import Any
 
 from deploy.contracts.artifact import PrecisionProof
 from export.formats.coreml_package import read_spec
+from export.formats.coreml_steps import reads_of
 
 _PLUMBING = frozenset(
     {
@@ -23,6 +24,8 @@ _PLUMBING = frozenset(
         "transpose",
     }
 )
+_PRODUCTS = frozenset({"conv", "conv_transpose", "linear", "matmul"})
+_OPERANDS = ("x", "y", "weight")
 _BITS = {
     "FLOAT16": ("float16", 16),
     "FLOAT32": ("float32", 32),
@@ -46,14 +49,13 @@ _BITS = {
 def prove_coreml(package: Path) -> PrecisionProof:
     """Count the weight blob's bytes and the computing ops by dtype.
 
-    An op's dtype is its first output's; one that stands between dequantize and quantize computes in the
-    quantized dtype, for that is what Core ML fuses the three into.
+    An op's dtype is its first output's, or that of the integers it computes on.
     """
     weights: Counter[str] = Counter()
     ops: Counter[str] = Counter()
     total = 0
     everything = operations(read_spec(package))
-    narrow = _between_8_bits(everything)
+    narrow = _in_8_bits(everything)
     for operation in everything:
         total += 1
         for value in _stored(operation):
@@ -69,26 +71,36 @@ def prove_coreml(package: Path) -> PrecisionProof:
     )
 
 
-def _between_8_bits(everything: list[Any]) -> dict[str, str]:
-    """Outputs that only go into quantize, of ops that read something dequantized; the dtype of each."""
-    dequantized = {value.name for op in everything if op.type == "dequantize" for value in op.outputs}
+def _in_8_bits(everything: list[Any]) -> dict[str, str]:
+    """The first output of each op that computes on 8-bit integers, and their dtype.
+
+    Two shapes do: an op whose every operand is dequantized or a compressed weight (a product of integers,
+    rescaled), and one that reads something dequantized and is only read by quantize.
+    """
+    types = {value.name: _dtype(value.type.tensorType)[0] for op in everything for value in op.outputs}
+    undo = [op for op in everything if op.type == "dequantize"]
+    dequantized = {op.outputs[0].name: types[next(reads_of(op, "input"))] for op in undo}
+    weights = {value.name for op in everything if op.type.startswith("constexpr") for value in op.outputs}
     readers: dict[str, list[Any]] = {}
-    reads: dict[str, set[str]] = {}
     for op in everything:
-        names = {
-            binding.name
-            for argument in op.inputs.values()
-            for binding in argument.arguments
-            if binding.WhichOneof("binding") == "name"
-        }
-        for name in names:
+        for name in reads_of(op):
             readers.setdefault(name, []).append(op)
-        reads |= {value.name: names for value in op.outputs}
-    return {
-        name: _dtype(readers[name][0].outputs[0].type.tensorType)[0]
-        for name, names in reads.items()
-        if names & dequantized and name in readers and all(op.type == "quantize" for op in readers[name])
-    }
+    found = {}
+    for op in everything:
+        names = list(reads_of(op))
+        made = op.outputs[0].name if op.outputs else ""
+        narrow = [dequantized[name] for name in names if name in dequantized]
+        closed = made in readers and all(reader.type == "quantize" for reader in readers[made])
+        product = op.type in _PRODUCTS and all(name in dequantized or name in weights for name in _data(op))
+        if narrow and (closed or product):
+            found[made] = narrow[0]
+    return found
+
+
+def _data(operation: Any) -> list[str]:
+    """The operands that a product multiplies; its bias is added to the sum, in more bits."""
+    given = [argument for argument in _OPERANDS if argument in operation.inputs]
+    return [name for argument in given for name in reads_of(operation, argument)]
 
 
 def operations(spec: Any) -> list[Any]:

@@ -157,8 +157,13 @@ def test_a_preprocess_block_is_the_files_own(reference: Path, data: Path, tmp_pa
 
 
 def test_taints_stand_in_front_of_the_name_in_every_report(
-    reference: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    reference: Path,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     path = theirs(tmp_path / "theirs.onnx")
     out = tmp_path / "results"
     asked = ["verify", str(path), "--reference", str(reference), "--data", str(data), "--out", str(out)]
