@@ -1,0 +1,1 @@
+"""Prompted segmentation in plain numpy: what is asked of a picture, what is true, what was answered."""
