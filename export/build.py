@@ -175,7 +175,7 @@ def _write_job(export: Export, wanted: dict[str, tuple[str, ...]], precisions: C
         onnx_pairing=request.onnx_pairing,
         calibration=calibration,
         mix=found.layers,
-        tuned=found.tuned,
+        starts=found.starts,
         threads=request.threads,
         seed=request.seed,
     ).save(work / "job.json")

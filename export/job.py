@@ -37,8 +37,8 @@ class Job(Document):
     """``job.json``: the captured program, the real samples with their reference outputs, and the wishes.
 
     ``samples`` is an ``.npz`` with arrays ``in.I.NAME`` and ``out.I.NAME`` for sample I; ``geometry`` are
-    its pictures' placements in the same order (``None`` where the inputs are no pictures). ``tuned`` is a
-    program with weights trained for 8 bits, which calibrated precisions start from.
+    its pictures' placements in the same order (``None`` where the inputs are no pictures). ``starts``
+    are the programs that calibrated precisions start from: as ``program``, readied for 8 bits.
     """
 
     KIND: ClassVar[str] = "job"
@@ -59,7 +59,7 @@ class Job(Document):
     onnx_pairing: Literal["x86", "arm"]
     calibration: CalibrationInput | None
     mix: MixInput | None
-    tuned: str | None
+    starts: dict[str, str]
     threads: int
     seed: int
 

@@ -1,4 +1,4 @@
-"""Look for the automatic mix and fine-tune where that was asked, and write what the converters need of it."""
+"""Ready the program for 8 bits before the converters start, and write what they need of it."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ from export.cache import cache_root
 from export.calibration.input import tuning_pictures
 from export.capture import save_program
 from export.job import CalibrationInput, MixInput
+from export.precisions import PRECISIONS
 from export.sources.code import code_digest
 
 if TYPE_CHECKING:
     from export.assemble import Export
     from training.data.samples import EvaluationSample
 
-TUNED = "tuned.pt2"
 AUTO = "auto"
 
 
 class Plan:
-    """What was found. ``layers`` is for the converters, ``mix`` for the manifest of an ``auto`` file."""
+    """What was found. ``layers`` is for the converters, ``mix`` for the manifest of an ``auto`` file.
+
+    ``starts`` are the programs, in the export's working folder, that a precision's conversion starts from.
+    """
 
     layers: MixInput | None = None
     mix: Mix | None = None
-    tuned: str | None = None
     finetuned_steps: int = 0
+
+    def __init__(self) -> None:
+        self.starts: dict[str, str] = {}
 
     def described(self, calibration: Calibration) -> Calibration:
         """The calibration block with the training that came with it."""
@@ -41,7 +46,7 @@ class Plan:
 
 
 def plan(export: Export, given: CalibrationInput | None, precisions: Collection[str]) -> Plan:
-    """Search and train; an empty plan where neither was asked.
+    """Shift biases, search and train; an empty plan where no precision has calibrated ranges.
 
     Args:
         given: the calibration file in the export's working folder.
@@ -52,7 +57,8 @@ def plan(export: Export, given: CalibrationInput | None, precisions: Collection[
     """
     found = Plan()
     request = export.request
-    if given is None or (AUTO not in precisions and not request.finetune):
+    calibrated = [precision for precision in precisions if PRECISIONS[precision].calibrated]
+    if given is None or not calibrated:
         return found
     import torch
 
@@ -73,9 +79,12 @@ def plan(export: Export, given: CalibrationInput | None, precisions: Collection[
     budget = request.budget if AUTO in precisions else None
     planned = plan_mix(material, budget, request.finetune, request.seed, _kept(export))
     torch.set_num_threads(request.threads)
-    if planned.tuned is not None:
-        save_program(planned.tuned, export.work / TUNED)
-        found.tuned, found.finetuned_steps = TUNED, planned.finetuned_steps
+    found.finetuned_steps = planned.finetuned_steps
+    for precision in calibrated:
+        program = planned.mixed if precision == AUTO else planned.whole
+        assert program is not None
+        found.starts[precision] = f"{precision}.pt2"
+        save_program(program, export.work / found.starts[precision])
     if planned.mix is not None:
         found.mix, found.layers = planned.mix, MixInput(layers=planned.layers, wide=planned.wide)
     return found

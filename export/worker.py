@@ -32,7 +32,6 @@ from export.golden import load_arrays, load_geometry
 from export.job import Job, Row
 from export.parity import judge_hop, judge_parity, unknown_hop
 from export.precision_proof import demand_label
-from export.precisions import PRECISIONS
 from export.runners import runner_for
 from export.targets import TARGETS
 from export.targets.protocol import Converted, Target
@@ -90,10 +89,12 @@ def serve(target: str, root: Path) -> None:
     try:
         program = load_program(root / job.program)
         calibrator = Calibrator(job, root, program) if job.calibration else None
+        converters = {
+            precision: kind(job, load_program(root / job.starts[precision]), inputs, calibrator)
+            for precision in job.precisions[target]
+            if precision in job.starts
+        }
         converter = kind(job, program, inputs, calibrator)
-        trained = converter
-        if job.tuned is not None:
-            trained = kind(job, load_program(root / job.tuned), inputs, calibrator)
     except Exception as error:
         for precision in job.precisions[target]:
             _write(root, _failed(target, precision, error))
@@ -102,7 +103,7 @@ def serve(target: str, root: Path) -> None:
         started = time.perf_counter()
         try:
             with disk_errors(root):
-                chosen = trained if PRECISIONS[precision].calibrated else converter
+                chosen = converters.get(precision, converter)
                 row = _convert(chosen, target, precision, root, job, inputs, references)
         except Exception as error:
             row = _failed(target, precision, error)

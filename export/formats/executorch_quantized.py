@@ -9,7 +9,7 @@ observers of their own, and take 8 s for a YOLO where this takes 0.1 s, once for
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from export.calibration.choose import Ranges
@@ -18,8 +18,6 @@ from export.formats.executorch_plan import GATE_RANGE, Plan
 if TYPE_CHECKING:
     import torch
     from torch.fx import Graph, GraphModule, Node
-
-Shifts = Mapping[str, "torch.Tensor"]
 
 LOW, HIGH = -128, 127
 """Activations are int8 with a zero point; weights are symmetric, -127..127, per output channel."""
@@ -61,13 +59,12 @@ def static_scales(plan: Plan, ranges: Ranges) -> dict[str, tuple[float, int]]:
     return {group: scale_of(*span) for group, span in spans.items()}
 
 
-def quantized(module: GraphModule, plan: Plan, ranges: Ranges, shifts: Shifts | None = None) -> GraphModule:
+def quantized(module: GraphModule, plan: Plan, ranges: Ranges) -> GraphModule:
     """The graph in 8 bits as the partitioners read it; weights without activations where no ranges are given.
 
     Args:
         module: the fp32 graph that was planned; left as it is.
         ranges: lowest and highest value of every value in ``plan.groups``.
-        shifts: what is added to biases, by the product's name, see ``export.formats.executorch_bias``.
     """
     import torch
 
@@ -85,7 +82,6 @@ def quantized(module: GraphModule, plan: Plan, ranges: Ranges, shifts: Shifts | 
                 wide = graph.call_function(decomposed.dequantize_per_tensor.default, (narrow, *arguments))
             reader.replace_input_with(node, wide)
     _narrow_weights(done, nodes, plan)
-    _shift_biases(done, nodes, shifts or {})
     return _finished(done)
 
 
@@ -112,7 +108,7 @@ def quantized_dynamically(module: GraphModule, plan: Plan) -> GraphModule:
     return _finished(done)
 
 
-def simulated(module: GraphModule, plan: Plan, ranges: Ranges, shifts: Shifts | None = None) -> GraphModule:
+def simulated(module: GraphModule, plan: Plan, ranges: Ranges) -> GraphModule:
     """The same numbers as ``quantized`` in one op each: quick enough to try several ranges on a hold-out."""
     import torch
 
@@ -133,7 +129,6 @@ def simulated(module: GraphModule, plan: Plan, ranges: Ranges, shifts: Shifts | 
         done.register_buffer(f"{name}_rounded", values * scales.reshape(shape))
         with done.graph.inserting_before(nodes[name]):
             nodes[name].update_arg(1, done.graph.get_attr(f"{name}_rounded"))
-    _shift_biases(done, nodes, shifts or {})
     return _finished(done)
 
 
@@ -177,17 +172,6 @@ def _narrow_weights(module: GraphModule, nodes: dict[str, Node], plan: Plan) -> 
                 _decomposed().dequantize_per_channel.default, (*attributes, axis, -127, 127, torch.int8)
             )
         nodes[name].update_arg(1, wide)
-
-
-def _shift_biases(module: GraphModule, nodes: dict[str, Node], shifts: Shifts) -> None:
-    for name, shift in shifts.items():
-        node = nodes[name]
-        given: Any = node.args[2] if len(node.args) > 2 else None
-        bias = shift if given is None else tensor_of(module, given).detach() + shift
-        module.register_buffer(f"{name}_shifted", bias)
-        with module.graph.inserting_before(node):
-            shifted = module.graph.get_attr(f"{name}_shifted")
-        node.args = (*node.args[:2], shifted, *node.args[3:])
 
 
 def _finished(module: GraphModule) -> GraphModule:

@@ -52,15 +52,23 @@ class Simulator:
 
     Args:
         program: captured, norms folded.
-        ranges: lowest and highest value of every float node, by name; may be set later.
+        ranges: lowest and highest value of every float node, by name; may be set later, and without any
+            only weights are rounded.
+        shifts: what is added to a layer's bias while it is in 8 bits, see ``export.quantization.bias``.
     """
 
-    def __init__(self, program: ExportedProgram, ranges: Ranges | None = None) -> None:
+    def __init__(
+        self,
+        program: ExportedProgram,
+        ranges: Ranges | None = None,
+        shifts: Mapping[str, Tensor] | None = None,
+    ) -> None:
         module: Any = program.module()
         self._module = module
-        self._nodes = [node for node in module.graph.nodes if node.op != "call_module"]
-        self._last = _last_readers(self._nodes)
+        self.nodes = [node for node in module.graph.nodes if node.op != "call_module"]
+        self._last = _last_readers(self.nodes)
         self.ranges: Ranges = ranges or {}
+        self.shifts: Mapping[str, Tensor] = shifts or {}
         self.tail = fx_tail(module.graph)
         self.weights = constant_weights(module.graph)
         self.units: tuple[Unit, ...] = units_of(fx_steps(module.graph), self.tail)
@@ -69,7 +77,7 @@ class Simulator:
 
     def constants(self) -> dict[str, Tensor]:
         """Weights by ``get_attr`` node name, the module's own tensors."""
-        return {node.name: self._attribute(node) for node in self._nodes if node.op == "get_attr"}
+        return {node.name: self._attribute(node) for node in self.nodes if node.op == "get_attr"}
 
     def run(
         self,
@@ -96,7 +104,7 @@ class Simulator:
         values: dict[str, Any] = {}
         dirty: set[str] = set()
         feed = iter(inputs.values())
-        for place, node in enumerate(self._nodes):
+        for place, node in enumerate(self.nodes):
             if node.op == "output":
                 outputs = map_arg(node.args[0], lambda each: _value(values, known, each))
                 flat = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
@@ -114,6 +122,12 @@ class Simulator:
                 for name in self._last[place]:
                     values.pop(name, None)
         raise AssertionError("a graph ends in its output")
+
+    def lost(self, layer: Node) -> Tensor:
+        """What rounding takes from a layer's weights, in their shape; the layer reads them second."""
+        constant: Any = layer.args[1]
+        weight = self._attribute(constant)
+        return weight - self._round_weight(layer, constant, weight, training=False)
 
     def _clean(self, node: Node, narrow: frozenset[str], dirty: set[str]) -> bool:
         """Whether a node's value is the all-float run's."""
@@ -141,6 +155,9 @@ class Simulator:
 
         args: Any = map_arg(node.args, read)
         kwargs: Any = map_arg(node.kwargs, read)
+        if in_8_bits and node.name in self.shifts:
+            bias = args[2] if len(args) > 2 and args[2] is not None else 0
+            args = (*args[:2], self.shifts[node.name] + bias, *args[3:])
         if _changes_its_input(node):
             args = (args[0].clone(), *args[1:])  # it may be another run's value
         result = node.target(*args, **kwargs)  # type: ignore[operator]

@@ -142,10 +142,12 @@ class CoreMLTarget:
 
     def _quantized(self, precision: str, base: _Made) -> _Made:
         """The fp16 package with its weights, and for ``w8a8`` its activations, in few bits."""
-        stages: tuple[Stage, ...] = (Stage("fp16 Core ML program", self._runner(base.model), "fp16"),)
+        float_program = self._runner(base.model)
         if not PRECISIONS[precision].calibrated:
             model, how = quantize_weights(base.model, precision, self._job.coreml_target)
+            stages: tuple[Stage, ...] = (Stage("fp16 Core ML program", float_program, "fp16"),)
             return replace(base, model=model, deployment={"weights": how}, stages=stages)
+        stages = (Stage("fp16 Core ML program, readied for 8 bits", float_program),)
         assert self._calibrator is not None
         mix = self._job.mix if precision == "auto" else None
         mixed, layers = (mix.wide, mix.layers) if mix else ((), ())

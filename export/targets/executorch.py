@@ -18,7 +18,6 @@ from deploy.errors import DeployError
 from export.calibration.calibrator import Watch, as_trials
 from export.calibration.choose import Ranges
 from export.folding import folded
-from export.formats.executorch_bias import Means, bias_shifts
 from export.formats.executorch_fp16 import half_program, half_weights, transposed_weights
 from export.formats.executorch_partition import coreml_partitioner, xnnpack_partitioner
 from export.formats.executorch_plan import plan_activations, plan_dynamic, plan_weights
@@ -151,12 +150,11 @@ class ExecuTorchTarget:
         more = widened(fx_steps(graph.graph), tail, {op.name for op in mixed}, str)
         plan = plan_activations(graph.graph, tail, self._backend == "xnnpack", more)
         behind = tuple(WideOp(name=name, reason=TAIL_REASON) for name in sorted(tail - plan.made))
-        extremes, means = Extremes(), Means(graph, plan.products)
+        extremes = Extremes()
 
         def observe(sample: Tensors, watch: Watch) -> None:
             def all_of(name: str, values: NDArray[np.float32]) -> None:
                 watch(name, values)
-                means.add(name, values)
                 if name in plan.answers:
                     extremes.add(name, values)
 
@@ -164,12 +162,12 @@ class ExecuTorchTarget:
 
         def build(ranges: Ranges) -> Runner:
             used = settled(plan, ranges, extremes.ranges)
-            return graph_runner(simulated(graph, plan, used, bias_shifts(graph, plan, means)), self._job)
+            return graph_runner(simulated(graph, plan, used), self._job)
 
         assert self._calibrator is not None
         chosen = self._calibrator.calibrate(observe, build)
         used = settled(plan, chosen.ranges, extremes.ranges)
-        done = quantized(graph, plan, used, bias_shifts(graph, plan, means))
+        done = quantized(graph, plan, used)
         return self._captured(precision, done, (*mixed, *behind), as_trials(chosen))
 
     def _captured(

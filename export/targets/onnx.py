@@ -100,9 +100,11 @@ class OnnxTarget:
             wide = self._overflowing(self._fp32)
             model = to_fp16(self._copy(self._fp32), [op.name for op in wide])
             return _Made(model, wide=wide, stages=stages)
-        stages = (Stage("fp32 ONNX graph", self._runner(self._folded, folder), "fp32"),)
+        float_graph = self._runner(self._folded, folder)
         if precision == "w8":
+            stages = (Stage("fp32 ONNX graph", float_graph, "fp32"),)
             return _Made(quantize_weights(self._folded), stages=stages)
+        stages = (Stage("fp32 ONNX graph, readied for 8 bits", float_graph),)
         mixed = self._job.mix.wide if self._job.mix and precision == "auto" else ()
         tail = onnx_wide(self._folded, ())
         widened = onnx_wide(self._folded, {op.name for op in mixed})

@@ -103,7 +103,7 @@ def test_files_answer_like_fp32(scene: Scene, files: Files) -> None:
         artifact = artifact_of(files[precision])
         assert (artifact.parity.status, artifact.parity.reason) == ("PASS", None)
         assert [hop.hop for hop in artifact.parity.hops] == [
-            "captured -> fp32 ONNX graph",
+            "captured -> fp32 ONNX graph" + (", readied for 8 bits" if precision == "w8a8" else ""),
             "captured -> file",
         ]
         given = answer(files[precision], image)
