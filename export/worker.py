@@ -9,6 +9,7 @@ import importlib
 import os
 import resource
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -70,6 +71,7 @@ def work(target: str, receiver: Connection, inherited: tuple[Connection, ...], l
         return  # the flow ended without a job
     threading.Thread(target=_end_with_the_flow, args=(receiver,), daemon=True).start()
     faulthandler.enable(2)
+    tempfile.tempdir = tempfile.mkdtemp(dir=folder)  # coremltools leaves every package behind
     gc.disable()  # converting is 1.1 to 1.4 times faster without the collector, and the process is short
     try:
         serve(target, Path(folder))
@@ -127,6 +129,12 @@ def _convert(
     references: Sequence[Outputs],
 ) -> Row:
     """One precision: convert, prove, compare; the model is offered for saving only when all three pass."""
+    if precision == "auto" and job.mix is not None and len(job.mix.wide) == len(job.mix.layers):
+        raise DeployError(
+            "MIX-ALL-WIDE",
+            "No mix meets the budget: every layer would have to stay wide, and nothing be in 8 bits.",
+            "Export it at fp16, or allow a larger drop with --budget.",
+        )
     folder = root / f"{target}-{precision}"
     folder.mkdir()
     converted = converter.convert(precision, folder)

@@ -1,4 +1,7 @@
-"""``make bars-int8``: what fp16 and 8 bits cost on every target, beside what peers' 8 bits cost."""
+"""``make bars-int8``: what fp16 and 8 bits cost on every target, beside what peers' 8 bits cost.
+
+``python -m tests.bars MODEL`` takes one model.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def main() -> int:
     missed = 0
     with tempfile.TemporaryDirectory() as name:
         root = Path(os.environ.get("POCKETPROOF_BARS", name))
-        for bench in benches(root):
+        for bench in benches(root, sys.argv[1:]):
             for line, passed in _bench(bench):
                 sys.stdout.write(f"{'ok    ' if passed else 'MISSED'}  {line}\n")
                 sys.stdout.flush()

