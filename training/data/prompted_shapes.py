@@ -150,7 +150,7 @@ class PromptedShapes:
 
 def _draw(shape: str, side: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """A whole shape that lies inside the picture, bool (side, side): pixels whose centres it covers."""
-    radius = float(rng.uniform(0.17, 0.28)) * side
+    radius = float(rng.uniform(0.19, 0.31)) * side
     x, y = rng.uniform(radius, side - radius, 2)
     centres = np.arange(side) + 0.5
     across, down = np.abs(centres[None, :] - x), np.abs(centres[:, None] - y)
