@@ -9,12 +9,15 @@ from deploy.contracts.artifact import Artifact
 from deploy.contracts.base import Contract
 from deploy.contracts.checkpoint import Checkpoint
 from deploy.contracts.plan import BenchPlan
+from deploy.contracts.promptable import LookedAt, PromptableReport
 from deploy.contracts.run import DeviceRun, Sample
 
 DOCUMENTS: dict[str, type[Contract]] = {
     "checkpoint": Checkpoint,
     "artifact": Artifact,
     "accuracy": AccuracyReport,
+    "promptable": PromptableReport,
+    "looked_at": LookedAt,
     "plan": BenchPlan,
     "run": DeviceRun,
     "sample": Sample,

@@ -30,6 +30,20 @@ from deploy.contracts.decode import BinaryMaskDecode, YoloDecode
 from deploy.contracts.mix import LayerCost, Mix, MixPoint
 from deploy.contracts.plan import BenchPlan, Clip, Frame, WarmUp
 from deploy.contracts.preprocess import Preprocess
+from deploy.contracts.promptable import (
+    EvalProtocol,
+    EvaluatorFlag,
+    KindPrompts,
+    LookedAt,
+    PresenceCounts,
+    PromptableReport,
+    PromptableRow,
+    PromptFigure,
+    PromptSampling,
+    PromptSlice,
+    PromptThresholds,
+    RelativeFigure,
+)
 from deploy.contracts.run import (
     ClipResult,
     DeviceInfo,
@@ -250,6 +264,74 @@ ACCURACY = AccuracyReport(
     toolchain=VERSIONS,
 )
 
+LOOKED_AT = LookedAt(
+    who="Kim", when="2025-03-01T12:34:56Z", verdict="rings are found, crosses melt", page_sha256=sha("page")
+)
+
+TEXT = KindPrompts(kind="text", prompts=1215, sha256=sha("text prompts"))
+PROTOCOL = EvalProtocol(
+    task="promptable_masks",
+    data_sha256=sha("world"),
+    pictures=120,
+    prompt_set_sha256=sha("prompts"),
+    prompts=(TEXT,),
+    sampling=PromptSampling(points=0, boxes=0),
+    thresholds=PromptThresholds(),
+    matcher="hungarian-iou/1",
+    metrics={"mIoU": 1, "presence_F1": 1},
+)
+MIOU = PromptFigure(kind="text", metric="mIoU", value=0.745, low=0.721, high=0.768, samples=567)
+ONE_CLASS = PromptFigure(
+    kind="text",
+    metric="presence_F1",
+    value=None,
+    samples=1215,
+    reason="one class only: every prompt is there",
+)
+
+PROMPTABLE = PromptableReport(
+    protocol=PROTOCOL,
+    protocol_sha256=PROTOCOL.digest(),
+    data=EvaluationData(path="generated", layout="world", samples=120, labelled=True, sha256=sha("world")),
+    rows=(
+        PromptableRow(
+            name="first",
+            role="student",
+            sha256=sha("weights"),
+            asked=(TEXT,),
+            figures=(MIOU, ONE_CLASS),
+            presence=(
+                PresenceCounts(
+                    kind="text",
+                    true_positives=495,
+                    false_positives=0,
+                    false_negatives=720,
+                    true_negatives=0,
+                ),
+            ),
+            relative=(
+                RelativeFigure(
+                    kind="text", metric="mIoU", to="teacher sam3", ratio=0.91, low=0.88, high=0.94
+                ),
+            ),
+            slices=(PromptSlice(axis="phrase", name="red disc", figures=(MIOU,)),),
+            flags=(
+                EvaluatorFlag(
+                    id="ONE-CLASS-PRESENCE",
+                    severity="CANNOT-TELL",
+                    sentence="Every prompt asks for something that is there.",
+                    remedy="Evaluate on phrases of both kinds.",
+                ),
+            ),
+        ),
+    ),
+    replicates=1000,
+    seed=0,
+    page_sha256=sha("page"),
+    looked_at=LOOKED_AT,
+    toolchain=VERSIONS,
+)
+
 PLAN = BenchPlan(
     plan_id="yolov8n-seg-executorch-fp16-0001",
     artifact="yolov8n-seg",
@@ -321,6 +403,8 @@ ONE_OF_EACH: dict[str, Contract] = {
     "checkpoint": CHECKPOINT,
     "artifact": ARTIFACT,
     "accuracy": ACCURACY,
+    "promptable": PROMPTABLE,
+    "looked_at": LOOKED_AT,
     "plan": PLAN,
     "run": RUN,
     "sample": SAMPLES[0],

@@ -1,0 +1,1 @@
+"""Figures of promptable segmenters against other people's code."""
