@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deploy.commands.options import json_option, seed_option, threads_option
+from export.commands.verify_promptable import promptable_options, refuse_strays, verify_promptable
 
 if TYPE_CHECKING:
     from deploy.contracts.accuracy import AccuracyReport
@@ -23,6 +24,7 @@ Examples:
   deploy verify theirs.mlpackage --reference yolov8n-seg.pt --data coco
   deploy verify artifacts/* --data coco --self-test
   deploy verify artifacts/yolov8n-seg-onnx-fp16 --data coco --bisect
+  deploy verify runs/prompts --task promptable_masks --teacher truth --page qa.html
 
 ARTIFACTS are folders that deploy export wrote, or model files from elsewhere (.onnx, .mlpackage, .pte) with
 the --reference they should equal: its artifact folder, a run folder or a checkpoint.
@@ -75,6 +77,7 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
     show_default=True,
     help="Where reports go.",
 )
+@promptable_options
 @seed_option
 @threads_option
 @json_option
@@ -82,8 +85,12 @@ def command(**options: Any) -> int:
     """Measure the accuracy drop of ARTIFACTS against the fp32 reference, on the same samples.
 
     With --self-test, break copies of them on purpose and demand that the same gate fails every one. With
-    --bisect, walk one of them op by op and name the first that goes wrong.
+    --bisect, walk one of them op by op and name the first that goes wrong. With --task promptable_masks,
+    ARTIFACTS are training runs, judged on prompts against truth and teacher.
     """
+    refuse_strays(options)
+    if options["task"] is not None:
+        return verify_promptable(options)
     from deploy.threads import usable_cores
     from export.verify import VerifyRequest
 

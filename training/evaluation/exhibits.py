@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from deploy.metrics.promptable.records import Group
+from deploy.prompts.types import Prompt
+
 MOST_PICTURES = 25
 MOST_PROMPTS = 15
 """A page of 25 pictures by 15 prompts is what a person looks through in some minutes."""
@@ -23,10 +26,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class ShownPrompt:
-    """A prompt in words, its truth as one mask, bool (H, W), and the models' answers by label."""
+    """A prompt, why it was asked, its truth as one mask, bool (H, W), and the models' answers by label."""
 
-    title: str
-    kind: str
+    prompt: Prompt
+    group: Group
     truth: NDArray[np.bool_]
     answers: dict[str, Shown] = field(default_factory=dict)
 

@@ -32,7 +32,7 @@ from deploy.toolchain import versions
 from training.evaluation.contestant import Contestant, Interview
 from training.evaluation.exhibits import MOST_PROMPTS, Exhibit, Shown, ShownPrompt, chosen
 from training.evaluation.oracle import TruthOracle, demand_sound
-from training.evaluation.plan import PicturePlan, Plan, PlannedPrompt, make_plan
+from training.evaluation.plan import PicturePlan, Plan, make_plan
 from training.evaluation.rows import Evidence, Scored, relative_to, score
 
 TASK = "promptable_masks"
@@ -159,7 +159,7 @@ class _Hall:
                     Shown(None, False) if reading is None else Shown(reading.union, reading.said)
                 )
             whole = np.asarray(truths[place].any(axis=0), np.bool_)
-            prompts.append(ShownPrompt(_title(planned), planned.prompt.kind, whole, cells))
+            prompts.append(ShownPrompt(planned.prompt, planned.group, whole, cells))
         return Exhibit(picture.id, picture.image, tuple(prompts))
 
 
@@ -213,15 +213,6 @@ def _with_shares(scored: Sequence[Scored]) -> list[PromptableRow]:
         shares = tuple(share for judge in judges for share in relative_to(each, judge))
         rows.append(each.row.model_copy(update={"relative": shares}))
     return rows
-
-
-def _title(planned: PlannedPrompt) -> str:
-    prompt = planned.prompt
-    if prompt.box is not None:
-        return "box " + " ".join(f"{value:.2f}" for value in prompt.box)
-    if prompt.points is not None:
-        return f"point {prompt.points[0, 0]:.2f} {prompt.points[0, 1]:.2f}"
-    return prompt.text if planned.group == "present" else f"{prompt.text} ({planned.group})"
 
 
 def _demand_names(everybody: Sequence[Contestant]) -> None:

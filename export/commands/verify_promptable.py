@@ -1,0 +1,170 @@
+"""``deploy verify --task promptable_masks``: runs and their teacher on prompts, and the record of a look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from deploy.contracts.promptable import PromptableReport
+    from training.evaluation.promptable import Evaluation
+
+_REPORT = "promptable.json"
+_PAGE = "page.html"
+
+
+def promptable_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that belong to ``--task promptable_masks``."""
+    for option in reversed(
+        [
+            click.option(
+                "--task",
+                type=click.Choice(["promptable_masks"]),
+                help="Judge training runs on prompts instead of exports.",
+            ),
+            click.option("--teacher", help="With --task: who taught them, such as truth or run:FOLDER."),
+            click.option(
+                "--names",
+                type=click.Path(path_type=Path),
+                help="With --task: class names, one a line, of a folder without data.yaml.",
+            ),
+            click.option(
+                "--whole", is_flag=True, help="With --task: nothing was trained on --data; use all of it."
+            ),
+            click.option(
+                "--page",
+                type=click.Path(path_type=Path),
+                help="With --task: where the visual page goes [default: beside the report].",
+            ),
+            click.option("--looked-at", metavar="NAME", help="With --task: record who looked at the page."),
+            click.option("--verdict", metavar="TEXT", help="With --looked-at: what was seen."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def refuse_strays(options: dict[str, Any]) -> None:
+    """Raise a usage error for options of the other kind of verification, which would be ignored."""
+    mine = [name for name in ("teacher", "names", "whole", "page", "looked_at", "verdict") if options[name]]
+    others = ("metric", "reference", "preprocess", "decode", "self_test", "bisect", "allow_unknown")
+    if options["task"] is None and mine:
+        raise click.UsageError(f"--{mine[0].replace('_', '-')} needs --task promptable_masks.")
+    stray = next((name for name in others if options[name]), None)
+    if options["task"] is not None and stray is not None:
+        raise click.UsageError(f"--{stray.replace('_', '-')} does not go with --task {options['task']}.")
+    if options["verdict"] and not options["looked_at"]:
+        raise click.UsageError("--verdict needs --looked-at NAME.")
+
+
+def verify_promptable(options: dict[str, Any]) -> int:
+    """Evaluate the runs, or record a look at the page; the exit code says what the flags say.
+
+    ARTIFACTS are run folders; a ``promptable.json`` among them is put into the same table, if its protocol
+    is the same.
+    """
+    if options["looked_at"] is not None:
+        return _look(options)
+    from deploy import console
+    from deploy.contracts.promptable import PromptableReport
+    from deploy.prompts.comparison import compare
+
+    reports = [PromptableReport.load(path) for path in options["artifacts"] if path.suffix == ".json"]
+    runs = [path for path in options["artifacts"] if path.suffix != ".json"]
+    files: list[str] = []
+    if runs:
+        done = _evaluate(runs, options)
+        folder = _folder(runs, options)
+        page = options["page"] or folder / _PAGE
+        reports.insert(0, _keep(done, folder, page))
+        files = [str(folder / _REPORT), str(page)]
+    rows = compare(reports)
+    _show(reports[0], rows, files)
+    console.emit(
+        {
+            "reports": [report.to_json() for report in reports],
+            "visual": [report.visual for report in reports],
+            "files": files,
+        }
+    )
+    return _exit_code(reports)
+
+
+def _evaluate(runs: list[Path], options: dict[str, Any]) -> Evaluation:
+    from deploy.threads import set_environment
+    from training.evaluation.open_answerers import GENERATED, open_contestants, open_judged_world
+    from training.evaluation.promptable import Settings, evaluate
+
+    set_environment(options["threads"])
+    data, limit = options["data"], options["limit"]
+    world = open_judged_world(data, options["names"], whole=options["whole"], limit=limit)
+    settings = Settings(limit=limit, replicates=options["replicates"], seed=options["seed"])
+    contestants = open_contestants(runs, options["teacher"], world)
+    return evaluate(world, contestants, settings, where=str(data or GENERATED))
+
+
+def _keep(done: Evaluation, folder: Path, page: Path) -> PromptableReport:
+    """Write the page and the report."""
+    from deploy.store import write_atomic
+    from training.evaluation.looking import with_look
+    from training.evaluation.page import to_page
+
+    write_atomic(page, to_page(done.report, done.exhibits))
+    report = with_look(done.report, folder, page)
+    report.save(folder / _REPORT)
+    return report
+
+
+def _look(options: dict[str, Any]) -> int:
+    from deploy import console
+    from training.evaluation.looking import record_look
+
+    folder = _folder(list(options["artifacts"]), options)
+    page = options["page"] or folder / _PAGE
+    report = record_look(folder / _REPORT, page, options["looked_at"], options["verdict"] or "")
+    console.say(report.visual)
+    console.emit({"visual": report.visual, "report": report.to_json()})
+    return 0
+
+
+def _folder(runs: list[Path], options: dict[str, Any]) -> Path:
+    """Where the report of these runs is kept."""
+    return Path(options["out"]) / f"{'+'.join(path.resolve().name for path in runs)}-promptable"
+
+
+def _show(report: PromptableReport, rows: tuple[Any, ...], files: list[str]) -> None:
+    from deploy import console
+    from deploy.prompts.comparison import table
+
+    for each in report.protocol.prompts:
+        heads, lines = table(rows, each.kind)
+        short = [[cell.split(" [")[0] for cell in line] for line in lines]
+        console.table(f"{each.prompts} {each.kind} prompts on {report.data.samples} pictures", heads, short)
+    for row in rows:
+        for share in row.relative:
+            if share.metric == "mIoU" and share.kind == "text":
+                console.say(f"{row.name}: mIoU is {share.ratio:.0%} of {share.to}'s.")
+        for flag in row.flags:
+            console.say(f"{row.name}: {flag.id} ({flag.severity}): {flag.sentence} {flag.remedy}")
+    console.say(f"protocol {report.protocol_sha256[:16]}; {report.visual}")
+    if files:
+        console.say(f"Report: {files[0]}; page: {files[1]}")
+
+
+def _exit_code(reports: list[PromptableReport]) -> int:
+    """FAIL (3) when a student's flag says so; CANNOT-TELL (4) when a figure says nothing, or the teacher's
+    own flags do; else PASS."""
+    from deploy.errors import ExitCode
+
+    told = {
+        "CANNOT-TELL" if row.role == "teacher" and flag.severity == "FAIL" else flag.severity
+        for report in reports
+        for row in report.rows
+        for flag in row.flags
+    }
+    if "FAIL" in told:
+        return ExitCode.FAIL
+    return ExitCode.CANNOT_TELL if "CANNOT-TELL" in told else ExitCode.PASS
