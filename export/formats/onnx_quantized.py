@@ -47,8 +47,10 @@ def quantize_activations(
     }
     copied = type(model)()
     copied.CopyFrom(model)
+    shaped = save_and_reload_model_with_shape_infer(copied)
+    pool_means(shaped, wide)
     quantizer: Any = QDQQuantizer(
-        save_and_reload_model_with_shape_infer(copied),
+        shaped,
         per_channel=True,
         reduce_range=False,
         weight_qType=QuantType.QInt8,
@@ -64,6 +66,37 @@ def quantize_activations(
     done: onnx.ModelProto = quantizer.model.model
     del done.graph.value_info[:]
     return done
+
+
+def pool_means(model: onnx.ModelProto, wide: Collection[str] = ()) -> None:
+    """Means over the picture become GlobalAveragePool, in place: ONNX Runtime has no 8-bit ReduceMean.
+
+    It ran those in float between a dequantize and a quantize: the 31 of EfficientNetV2-S took 22 of 116 ms,
+    and take 1.3 ms as pools.
+
+    Args:
+        model: with inferred shapes.
+        wide: names of nodes that stay float.
+    """
+    from onnx import numpy_helper
+
+    graph = model.graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    typed = {value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info)}
+    pooled = set[str]()
+    for node in graph.node:
+        if node.op_type != "ReduceMean" or node.name in wide or node.input[0] not in typed:
+            continue
+        if len(node.input) != 2 or node.input[1] not in tensors or len(typed[node.input[0]].shape.dim) != 4:
+            continue
+        axes = {int(axis) % 4 for axis in numpy_helper.to_array(tensors[node.input[1]])}
+        kept = all(each.i for each in node.attribute if each.name == "keepdims")
+        if axes == {2, 3} and kept:
+            pooled.add(node.input[1])
+            node.op_type = "GlobalAveragePool"
+            del node.input[1:], node.attribute[:]
+    for name in pooled - {name for node in graph.node for name in node.input}:
+        graph.initializer.remove(tensors[name])
 
 
 def quantize_weights(model: onnx.ModelProto, wide: Collection[str] = ()) -> onnx.ModelProto:

@@ -17,7 +17,7 @@ from deploy.errors import DeployError
 from deploy.vision.images import pixel_digest, read_rgb
 from export.build import Built
 from export.calibration.methods import METHODS
-from export.formats.onnx_quantized import quantize_weights
+from export.formats.onnx_quantized import pool_means, quantize_activations, quantize_weights
 from export.parity import sqnr_db
 from export.verify import VerifyRequest, verify
 from tests.export.quantization.scenes import (
@@ -286,3 +286,60 @@ def test_matrix_products_and_small_weights_by_hand() -> None:
     assert done.constants["small"].dtype == np.float32, "fewer than 256 elements are no saving"
     kept = Graph(quantize_weights(model, wide=("two",)))
     assert kept.constants["product"].dtype == np.float32
+
+
+def means(axes: dict[str, tuple[int, ...]], keepdims: int = 1) -> onnx.ModelProto:
+    """A 2x8x6x5 picture whose means are taken over several axes, each by a node of that name."""
+    from onnx import helper, shape_inference
+
+    kept = {
+        name: [1 if a in {n % 4 for n in axes[name]} else d for a, d in enumerate((2, 8, 6, 5))]
+        for name in axes
+    }
+    dropped = {
+        name: [d for a, d in enumerate((2, 8, 6, 5)) if a not in {n % 4 for n in axes[name]}] for name in axes
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node(
+                "ReduceMean", ["x", f"{name}_axes"], [name], name=f"of_{name}", keepdims=keepdims
+            )
+            for name in axes
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 8, 6, 5])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in (kept if keepdims else dropped).items()
+        ],
+        [numpy_helper.from_array(np.array(value, np.int64), f"{name}_axes") for name, value in axes.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return shape_inference.infer_shapes(model)
+
+
+def test_means_over_the_picture_run_in_8_bits() -> None:
+    import onnxruntime
+
+    picture = np.random.default_rng(0).standard_normal((2, 8, 6, 5)).astype(np.float32)
+    axes = {"both": (2, 3), "backwards": (-1, -2), "rows": (2,), "channels": (1,), "wide": (2, 3)}
+    model = means(axes)
+    pool_means(model, wide=("of_wide",))
+    onnx.checker.check_model(model)
+    kinds = {node.name: node.op_type for node in model.graph.node}
+    assert [kinds[f"of_{name}"] for name in axes] == ["GlobalAveragePool"] * 2 + ["ReduceMean"] * 3
+    assert {tensor.name for tensor in model.graph.initializer} == {"rows_axes", "channels_axes", "wide_axes"}
+    run = onnxruntime.InferenceSession(model.SerializeToString()).run
+    for name, values in zip(axes, run(list(axes), {"x": picture}), strict=True):
+        np.testing.assert_allclose(values, picture.mean(axes[name], keepdims=True), atol=1e-5)
+    flat = means({"both": (2, 3)}, keepdims=0)
+    pool_means(flat)
+    assert flat.graph.node[0].op_type == "ReduceMean", "a pool keeps the picture's axes"
+    given = means({"both": (2, 3)})
+    ranges = {"x": (float(picture.min()), float(picture.max())), "both": (-1.0, 1.0)}
+    narrow = quantize_activations(given, ranges, (), "x86")
+    assert given.graph.node[0].op_type == "ReduceMean", "the caller's graph stays as it is"
+    options = onnxruntime.SessionOptions()
+    session = onnxruntime.InferenceSession(narrow.SerializeToString(), options)
+    (found,) = session.run(["both"], {"x": picture})
+    np.testing.assert_allclose(found, picture.mean((2, 3), keepdims=True), atol=2 * 2 / 255)
