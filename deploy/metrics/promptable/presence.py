@@ -1,4 +1,4 @@
-"""Presence: does the model say that something is there when it is, and only then?"""
+"""Presence: whether the model says that something is there when it is, and only then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the prompt used? Sensitivity: do answers differ? Selectivity: do they differ towards what was asked?
+"""Whether the prompt is used: sensitivity (answers differ) and selectivity (towards what was asked).
 
 Sensitivity alone rewards noise, selectivity alone says little on pictures with one object; they are read
 together. Both are higher-is-better.
