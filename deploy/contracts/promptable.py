@@ -110,9 +110,10 @@ class RelativeFigure(Contract):
 
 
 class EvaluatorFlag(Contract):
-    """Why a row's figures must not be taken at their word, and what to do about it."""
+    """Why a row's figures on prompts of one kind must not be taken at their word, and what to do about it."""
 
     id: str
+    kind: Kind
     severity: Severity
     sentence: str
     remedy: str

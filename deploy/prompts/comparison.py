@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from deploy.contracts.promptable import EvalProtocol, Kind, PromptableReport, PromptableRow, PromptFigure
 from deploy.errors import DeployError, ExitCode
 
-TABLE_METRICS = (
-    "mIoU",
-    "boundary_F",
-    "mask_AP",
-    "presence_F1",
-    "IL_MCC",
-    "presence_FPR",
-    "cgF1",
-    "sensitivity",
-    "selectivity",
-)
-"""The figures that stand in a table, in their order."""
+TABLE_METRICS = {
+    "mIoU": "mIoU",
+    "boundary_F": "F",
+    "mask_AP": "AP",
+    "presence_F1": "F1",
+    "IL_MCC": "MCC",
+    "presence_FPR": "FPR",
+    "cgF1": "cgF1",
+    "sensitivity": "sens.",
+    "selectivity": "select.",
+}
+"""The figures that stand in a table, in their order, and the heads of their columns."""
 
 
 def compare(reports: Sequence[PromptableReport]) -> tuple[PromptableRow, ...]:
@@ -73,13 +73,21 @@ def demand_same_prompts(report: PromptableReport) -> None:
 
 
 def table(rows: Sequence[PromptableRow], kind: Kind = "text") -> tuple[list[str], list[list[str]]]:
-    """Column heads and cells of the rows' figures for one kind of prompt; null is a dash."""
-    heads = ["model", *TABLE_METRICS, "flags"]
+    """Column heads and cells of the rows' figures for one kind of prompt; null is a dash, and a figure that
+    is null for every row has no column."""
+    figures = {metric: [row.figure(metric, kind) for row in rows] for metric in TABLE_METRICS}
+    shown = {
+        metric: found
+        for metric, found in figures.items()
+        if any(each is not None and each.value is not None for each in found)
+    }
+    heads = ["model", *(TABLE_METRICS[metric] for metric in shown), "flags"]
     lines = []
-    for row in rows:
-        cells = [_cell(row.figure(metric, kind)) for metric in TABLE_METRICS]
-        flags = ", ".join(dict.fromkeys(flag.id for flag in row.flags)) or "none"
-        lines.append([f"{row.role} {row.name}", *cells, flags])
+    for place, row in enumerate(rows):
+        flags = dict.fromkeys(flag.id for flag in row.flags if flag.kind == kind)
+        name = row.role if row.name == row.role else f"{row.role} {row.name}"
+        cells = [_cell(found[place]) for found in shown.values()]
+        lines.append([name, *cells, ", ".join(flags) or "none"])
     return heads, lines
 
 

@@ -318,6 +318,7 @@ PROMPTABLE = PromptableReport(
             flags=(
                 EvaluatorFlag(
                     id="ONE-CLASS-PRESENCE",
+                    kind="text",
                     severity="CANNOT-TELL",
                     sentence="Every prompt asks for something that is there.",
                     remedy="Evaluate on phrases of both kinds.",

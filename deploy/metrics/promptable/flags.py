@@ -18,6 +18,13 @@ that uses it at 0.06 and more."""
 NEARLY_ALL = 0.9
 """Share of prompts on which every query is kept, from which on it is called over-segmentation."""
 
+_GEOMETRY = "Hand points and boxes to teacher and student alike, and train on more of them."
+_REMEDIES: dict[Kind, str] = {
+    "text": "Check that the sampled text is what is tokenized, by the right tokenizer.",
+    "point": _GEOMETRY,
+    "box": _GEOMETRY,
+}
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -40,6 +47,7 @@ def kind_unanswered(kind: Kind, name: str) -> EvaluatorFlag:
     """The finding about a model that cannot be asked so; its figures of that kind are null."""
     return EvaluatorFlag(
         id="KIND-UNANSWERED",
+        kind=kind,
         severity="NOTE",
         sentence=f"{name} cannot answer {kind} prompts; its figures on them are null.",
         remedy=f"Do not distil {kind} prompts from it, or name a teacher that answers them.",
@@ -54,6 +62,7 @@ def _presence(measured: Measured) -> Iterator[EvaluatorFlag]:
         what = "there" if there else "absent"
         yield EvaluatorFlag(
             id="ONE-CLASS-PRESENCE",
+            kind=kind,
             severity="CANNOT-TELL",
             sentence=f"Every one of {len(records)} text prompts asks for something that is {what}; nothing "
             "can be said about presence.",
@@ -63,6 +72,7 @@ def _presence(measured: Measured) -> Iterator[EvaluatorFlag]:
     if rate is not None and rate >= EVERYTHING_PRESENT:
         yield EvaluatorFlag(
             id="ALWAYS-PRESENT",
+            kind=kind,
             severity="FAIL",
             sentence=f"It says present to everything: {rate:.0%} of {len(absent)} {kind} prompts for absent "
             "things.",
@@ -71,6 +81,7 @@ def _presence(measured: Measured) -> Iterator[EvaluatorFlag]:
     if there and not any(each.said for each in there):
         yield EvaluatorFlag(
             id="ALWAYS-ABSENT",
+            kind=kind,
             severity="FAIL",
             sentence=f"It says absent to everything: none of {len(there)} {kind} prompts for things that are "
             "there.",
@@ -84,6 +95,7 @@ def _use(measured: Measured) -> Iterator[EvaluatorFlag]:
         if ceiling < UNUSED_BELOW:
             yield EvaluatorFlag(
                 id="SENSITIVITY-UNTESTED",
+                kind=kind,
                 severity="CANNOT-TELL",
                 sentence=f"The true masks of different {kind} prompts differ by {ceiling:.4f} only; this set "
                 "cannot show whether the prompt is used.",
@@ -92,15 +104,17 @@ def _use(measured: Measured) -> Iterator[EvaluatorFlag]:
         else:
             yield EvaluatorFlag(
                 id="PROMPT-UNUSED",
+                kind=kind,
                 severity="FAIL",
                 sentence=f"The prompt is not used: answers to different {kind} prompts differ by {value:.4f} "
                 f"(the truth's by {ceiling:.4f}).",
-                remedy="Check that the sampled text is what is tokenized, by the right tokenizer.",
+                remedy=_REMEDIES[kind],
             )
     selectivity, low = measured.values.get("selectivity"), measured.selectivity_low
     if selectivity is not None and low is not None and low <= 0:
         yield EvaluatorFlag(
             id="NOT-SELECTIVE",
+            kind=kind,
             severity="FAIL" if selectivity <= UNUSED_BELOW else "CANNOT-TELL",
             sentence=f"Its masks fit what was asked no better than what was not: selectivity "
             f"{selectivity:+.3f} for {kind} prompts, and the interval reaches {low:+.3f}.",
@@ -110,7 +124,7 @@ def _use(measured: Measured) -> Iterator[EvaluatorFlag]:
 
 def _queries(measured: Measured) -> Iterator[EvaluatorFlag]:
     """Findings about models with a fixed number of queries; one that lists what it found spares none."""
-    numbers = {each.queries for each in measured.records}
+    kind, numbers = measured.kind, {each.queries for each in measured.records}
     if len(numbers) != 1:
         return
     queries = numbers.pop()
@@ -120,9 +134,10 @@ def _queries(measured: Measured) -> Iterator[EvaluatorFlag]:
     if spare and len(full) >= NEARLY_ALL * len(spare):
         yield EvaluatorFlag(
             id="EVERY-QUERY-KEPT",
+            kind=kind,
             severity="FAIL",
             sentence=f"Over-segmentation: every query is kept ({queries} of {queries}) on {len(full)} of "
-            f"{len(spare)} {measured.kind} prompts with fewer objects than queries.",
+            f"{len(spare)} {kind} prompts with fewer objects than queries.",
             remedy="Match with a limit (max_matches), filter faint teacher queries, train unmatched queries "
             "as no object.",
         )
@@ -131,8 +146,9 @@ def _queries(measured: Measured) -> Iterator[EvaluatorFlag]:
         most = max(len(each.ious) for each in beyond)
         yield EvaluatorFlag(
             id="TRUTH-BEYOND-QUERIES",
+            kind=kind,
             severity="NOTE",
-            sentence=f"{len(beyond)} {measured.kind} prompts mean more objects (up to {most}) than its "
+            sentence=f"{len(beyond)} {kind} prompts mean more objects (up to {most}) than its "
             f"{queries} queries; those it cannot answer count as missed.",
             remedy="Give the model more queries, or say with the figure that it cannot reach 1.",
         )
