@@ -6,7 +6,9 @@ from typing import Any, ClassVar, Literal
 
 from deploy.contracts.base import Document
 from deploy.contracts.decode import Decode
+from deploy.contracts.lineage import LineageStep
 from deploy.contracts.preprocess import Preprocess
+from deploy.contracts.prompts import PromptContract
 
 
 class Checkpoint(Document):
@@ -14,6 +16,7 @@ class Checkpoint(Document):
 
     ``model`` is a name on the door plate of ``training.models``; ``model_args`` are the keyword arguments
     that rebuild it. ``metrics`` are on held-out data, higher is better unless the name says loss.
+    ``prompts`` is there for promptable models; ``lineage`` for a run that was extended or partly reset.
     """
 
     KIND: ClassVar[str] = "checkpoint"
@@ -33,3 +36,5 @@ class Checkpoint(Document):
     epoch: int
     metrics: dict[str, float]
     toolchain: dict[str, str]
+    prompts: PromptContract | None = None
+    lineage: tuple[LineageStep, ...] = ()

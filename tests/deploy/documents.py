@@ -27,6 +27,7 @@ from deploy.contracts.artifact import (
 from deploy.contracts.base import Contract
 from deploy.contracts.checkpoint import Checkpoint
 from deploy.contracts.decode import BinaryMaskDecode, YoloDecode
+from deploy.contracts.lineage import LineageStep
 from deploy.contracts.mix import LayerCost, Mix, MixPoint
 from deploy.contracts.plan import BenchPlan, Clip, Frame, WarmUp
 from deploy.contracts.preprocess import Preprocess
@@ -44,6 +45,7 @@ from deploy.contracts.promptable import (
     PromptThresholds,
     RelativeFigure,
 )
+from deploy.contracts.prompts import PromptContract, TokenizerFacts
 from deploy.contracts.run import (
     ClipResult,
     DeviceInfo,
@@ -103,6 +105,30 @@ GOLDEN = Golden(
     sqnr_db=30.0,
 )
 
+PROMPTS = PromptContract(
+    student=TokenizerFacts(
+        id="words_reversed",
+        vocabulary_sha256=sha("student vocabulary"),
+        pad_id=8,
+        length=4,
+        samples={"red disc": (2, 5, 8, 8)},
+    ),
+    teacher=TokenizerFacts(
+        id="words",
+        vocabulary_sha256=sha("teacher vocabulary"),
+        pad_id=0,
+        length=3,
+        samples={"red disc": (5, 2, 0)},
+    ),
+    width=128,
+    height=128,
+    kinds=("box", "point", "text"),
+    points=2,
+    phrases=("red disc", "blue ring"),
+    neutral="shape",
+    **IMAGENET,
+)
+
 CHECKPOINT = Checkpoint(
     task="binary_masks",
     model="segmenter",
@@ -118,6 +144,8 @@ CHECKPOINT = Checkpoint(
     epoch=5,
     metrics={"miou": 0.8731, "loss": 0.125},
     toolchain=VERSIONS | {"timm": "1.0.31"},
+    prompts=PROMPTS,
+    lineage=(LineageStep(kind="extended", step=1500, detail="2 more epochs after 5"),),
 )
 
 IO = {

@@ -14,7 +14,7 @@ from tests.house.tree import ROOMS, ROOT, imported, modules
 
 EXTRAS = {
     "deploy": ("train", "onnx", "coreml", "executorch"),
-    "training": ("train", "yolo"),
+    "training": ("train", "yolo", "clip"),
     "export": ("train", "onnx", "coreml", "executorch"),
     "device_bench": ("bench",),
 }

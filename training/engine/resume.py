@@ -7,7 +7,7 @@ from somebody else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,19 @@ def load_resume(folder: Path) -> ResumeState | None:
 
 
 @torch.no_grad()
-def copy_into(target: Mapping[str, Tensor], source: Mapping[str, Tensor], what: str) -> None:
-    """Copy tensors by name, keeping the target's memory layout (which decides the order of sums)."""
+def copy_into(
+    target: Mapping[str, Tensor], source: Mapping[str, Tensor], what: str, fresh: Collection[str] = ()
+) -> None:
+    """Copy tensors by name, keeping the target's memory layout (which decides the order of sums).
+
+    Args:
+        target: what is written to.
+        source: what is read.
+        what: for the message.
+        fresh: parts of the model that keep what they have.
+    """
+    target = {name: value for name, value in target.items() if not is_of(name, fresh)}
+    source = {name: value for name, value in source.items() if not is_of(name, fresh)}
     if target.keys() != source.keys() or any(target[k].shape != source[k].shape for k in target):
         raise DeployError(
             "RESUME-BROKEN",
@@ -78,6 +89,11 @@ def copy_into(target: Mapping[str, Tensor], source: Mapping[str, Tensor], what: 
         )
     for name, tensor in target.items():
         tensor.copy_(source[name])
+
+
+def is_of(name: str, parts: Collection[str]) -> bool:
+    """Whether a tensor's name lies in one of the parts of a model."""
+    return any(name.startswith(f"{part}.") for part in parts)
 
 
 def flatten_optimizer(
@@ -93,12 +109,18 @@ def flatten_optimizer(
 
 @torch.no_grad()
 def restore_optimizer(
-    optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], flat: Mapping[str, Tensor]
+    optimizer: torch.optim.Optimizer,
+    parameters: Iterable[nn.Parameter],
+    flat: Mapping[str, Tensor],
+    wanted: Collection[int],
 ) -> None:
-    """Put flattened tensors back, in each parameter's own memory layout."""
+    """Put flattened tensors back, in each parameter's own memory layout; only those of the numbers
+    ``wanted``."""
     known = list(parameters)
     for name, value in flat.items():
         number, _, key = name.partition(".")
+        if int(number) not in wanted:
+            continue
         parameter = known[int(number)]
         kept = torch.empty_like(parameter) if value.shape == parameter.shape else torch.empty_like(value)
         optimizer.state[parameter][key] = kept.copy_(value)

@@ -15,5 +15,6 @@ MODELS: DoorPlate[Callable[..., nn.Module]] = DoorPlate(
     "model",
     {
         "segmenter": "training.models.segmenter:build",
+        "promptable": "training.models.promptable.model:build",
     },
 )

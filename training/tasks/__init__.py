@@ -13,5 +13,6 @@ TASKS: DoorPlate[type[Task]] = DoorPlate(
     "task",
     {
         "binary_masks": "training.tasks.binary_masks:BinaryMasks",
+        "promptable_masks": "training.tasks.promptable_masks:PromptableMasks",
     },
 )

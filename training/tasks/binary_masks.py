@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +29,10 @@ class BinaryMasks:
 
     primary = "miou"
     model = "segmenter"
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    Options = None
+    extends = False
+    prompts = None
 
     def __init__(self, settings: TrainSettings) -> None:
         if settings.size % 16 or settings.size < 32:
@@ -52,18 +57,26 @@ class BinaryMasks:
         training, validation = mask_sides(settings.data, settings.seed)
         self.data_sha256 = sha256_bytes(canonical_json([training.sha256, validation.sha256]).encode())
         self.count = len(training)
+        self.tally: dict[str, float] = {}
         self._pool = MaskPool(training, self.preprocess)
         self._validation = validation
         self._decoder = BinaryMaskDecoder(self.decode, self.preprocess)
 
-    def batch(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+    def batch(self, indices: NDArray[np.int64], rng: np.random.Generator, part: slice) -> Batch:
         """``image``: float32 (B, 3, S, S), normalised; ``mask``: float32 (B, 1, S, S), 0 or 1."""
         pictures, masks = self._pool.draw(indices, rng)
-        return {"image": self._normalise(pictures), "mask": torch.from_numpy(masks)[:, None].float()}
+        return {
+            "image": self._normalise(pictures[part]),
+            "mask": torch.from_numpy(masks[part])[:, None].float(),
+        }
 
-    def loss(self, module: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, module: nn.Module, batch: Batch, epoch: int) -> Tensor:
         """Cross-entropy plus Dice."""
         return mask_loss(module(batch["image"]), batch["mask"])
+
+    def account(self, tally: Mapping[str, float]) -> dict[str, float]:
+        """Nothing is counted."""
+        return {}
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """``miou``: mean over frames of the mask's IoU at picture size; both empty counts as 1."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deploy.contracts.base import Contract
 from deploy.contracts.decode import Decode
 from deploy.contracts.preprocess import Preprocess
+from deploy.contracts.prompts import PromptContract
 from training.settings import TrainSettings
 
 Batch = dict[str, Tensor]
@@ -20,27 +23,42 @@ class Task(Protocol):
 
     ``primary`` names the figure of ``validate`` that picks the best epoch (higher is better); ``model`` is a
     name on the door plate of ``training.models`` and ``model_args`` rebuild it; ``count`` is the number of
-    training samples.
+    training samples; ``defaults`` are settings that differ from ``TrainSettings``; ``Options`` are the
+    settings that only this task has, ``None`` for none; ``extends`` says whether a finished run keeps its
+    last state, so that more epochs can follow; ``prompts`` is what a promptable model was promised;
+    ``tally`` sums what batches and losses counted since the last epoch ended: the loop saves it and empties
+    it.
     """
 
     primary: str
+    defaults: ClassVar[Mapping[str, Any]]
+    Options: ClassVar[type[Contract] | None]
+    extends: ClassVar[bool]
     model: str
     model_args: dict[str, Any]
     preprocess: Preprocess
     decode: Decode
     count: int
     data_sha256: str
+    prompts: PromptContract | None
+    tally: dict[str, float]
 
     def __init__(self, settings: TrainSettings) -> None:
         """Open and read the data; no weights are made yet."""
         ...
 
-    def batch(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Batch:
-        """The augmented samples ``indices`` (int64 (B,)); all randomness comes from ``rng``."""
+    def batch(self, indices: NDArray[np.int64], rng: np.random.Generator, part: slice) -> Batch:
+        """The samples ``part`` of the batch ``indices`` (int64 (B,)), augmented; all randomness comes from
+        ``rng``, and a sample is the same whichever part is asked for."""
         ...
 
-    def loss(self, module: nn.Module, batch: Batch) -> Tensor:
-        """The scalar to be made smaller."""
+    def loss(self, module: nn.Module, batch: Batch, epoch: int) -> Tensor:
+        """The scalar to be made smaller: a mean over samples, so that the mean over equal parts of a batch is
+        the batch's own."""
+        ...
+
+    def account(self, tally: Mapping[str, float]) -> dict[str, float]:
+        """Figures of an epoch from what was counted in it, by name; raises what must not go on."""
         ...
 
     def validate(self, module: nn.Module) -> dict[str, float]:
