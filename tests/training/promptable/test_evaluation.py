@@ -289,3 +289,28 @@ def test_points_and_boxes_of_a_mask() -> None:
     mask[2:7, 5:10] = True
     np.testing.assert_allclose(deepest_point(mask), [[7.5 / 20, 4.5 / 10, 1]])
     np.testing.assert_allclose(tight_box(mask), [0.25, 0.2, 0.5, 0.7])
+
+
+class Reluctant(Reader):
+    """Reads phrases; a point moves its masks by a little only."""
+
+    def _one(self, image: NDArray[np.uint8], prompt: Prompt) -> Answer:
+        if prompt.kind != "point":
+            return super()._one(image, prompt)
+        found = super()._one(image, Prompt("shape"))
+        shift = float(prompt.points[0, 0]) if prompt.points is not None else 0.0
+        return Answer(np.sign(found.masks) * np.float32(2 + shift), found.scores, 1.0)
+
+
+def test_an_unused_kind_of_prompt_is_told_apart_from_a_used_one(judge: Judge, world: PromptedShapes) -> None:
+    """Points differ far more in truth than phrases do, so a fixed limit alone would miss them."""
+    row = judge(Reluctant(world, "reluctant")).report.rows[1]
+    assert 0.01 < row.figure("sensitivity", "point").value < 0.03  # type: ignore[union-attr, operator]
+    assert {(flag.id, flag.kind) for flag in row.flags if flag.id == "PROMPT-UNUSED"} == {
+        ("PROMPT-UNUSED", "point")
+    }
+    _, text = table([row], "text")
+    assert text[0][-1] == "none"
+    heads, point = table([row], "point")
+    assert "PROMPT-UNUSED" in point[0][-1]
+    assert "MCC" not in heads  # null for everybody
