@@ -134,9 +134,10 @@ def command(
         options["teacher"] = teacher
     settings = {**asked, "data": None if data is None else data.as_posix(), "options": options}
     if ladder is not None:
-        from training.commands.ladder import climb
+        from training.ladder.show import climb_and_show
 
-        climb(task, ladder, folder, settings | {"epochs": epochs})
+        _refuse_beside_ladder({**asked, "data": data, "epochs": epochs, "set": pairs, "teacher": teacher})
+        climb_and_show(task, ladder, folder)
         return
     more = int(epochs) if isinstance(epochs, str) else 0
     settings["epochs"] = None if more else epochs
@@ -148,3 +149,10 @@ def command(
     commands = [f"deploy export {folder} --target all"]
     console.next_steps(commands)
     console.emit({"run": str(folder), "checkpoint": checkpoint.to_json(), "next": commands})
+
+
+def _refuse_beside_ladder(given: dict[str, Any]) -> None:
+    """A ladder holds every setting itself, or two calls with one file would not be one experiment."""
+    own = [f"--{name.replace('_', '-')}" for name, value in given.items() if value not in (None, ())]
+    if own:
+        raise click.UsageError(f"{', '.join(own)} cannot stand beside --ladder; write it into the file.")

@@ -1,0 +1,1 @@
+"""The ladder: one fix after another, each with the same budget and seeds, and only what helps is kept."""
