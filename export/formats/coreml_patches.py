@@ -11,7 +11,8 @@ def apply_patches() -> None:
     """Teach the torch front end ``aten.alias`` (new in torch 2.15's graphs) and switch off MHA's fast path.
 
     The fast path is a fused op that coremltools does not know; without it the same maths is exported as
-    plain ops.
+    plain ops. A hardtanh of 0 to 6, which captured programs have for ReLU6, becomes Core ML's ``relu6``: as a
+    ``clip`` it is not fused into the convolution before it, whose unclamped range then loses a bit or more.
     """
     import torch
     from coremltools.converters.mil import Builder as mb  # noqa: N813
@@ -29,4 +30,14 @@ def apply_patches() -> None:
         source = ops._get_inputs(context, node, min_expected=1)[0]
         context.add(mb.identity(x=source, name=node.name), node.name)
 
+    clip = _TORCH_OPS_REGISTRY.get_func("hardtanh")
+
+    def hardtanh(context: Any, node: Any) -> None:
+        source, *limits = ops._get_inputs(context, node, expected=3)
+        if [float(limit.val) for limit in limits] == [0.0, 6.0]:
+            context.add(mb.relu6(x=source, name=node.name))
+        else:
+            clip(context, node)
+
     register_torch_op(alias)
+    register_torch_op(hardtanh, override=True)

@@ -22,9 +22,10 @@ from export.calibration.divergence import divergence
 from export.calibration.histogram import Observer
 from export.calibration.methods import METHODS
 from export.folding import folded
-from export.quantization.bias import bias_shifts, with_shifts
+from export.quantization.bias import bias_shifts
 from export.quantization.finetune import finetune, with_constants
 from export.quantization.judge import Judge
+from export.quantization.ready import readied
 from export.quantization.search import search
 from export.quantization.sensitivity import Sample, as_outputs, as_tensors, rank, show
 from export.quantization.simulate import Simulator
@@ -60,7 +61,7 @@ class Planned:
     """What the converters are told.
 
     ``whole`` is the program that a file with every layer in 8 bits starts from, ``mixed`` that of ``mix``:
-    norms folded, biases shifted where it pays, weights fine-tuned where that was asked and pays.
+    norms folded, weights rounded, biases shifted where it pays, fine-tuned where that was asked and pays.
     """
 
     layers: tuple[str, ...]
@@ -93,7 +94,7 @@ def plan_mix(
         if tuned is not None:
             program, taken = tuned, steps
     layers = tuple(unit.name for unit in simulator.units)
-    whole = with_shifts(program, simulator.shifts)
+    whole = readied(program, simulator)
     if budget is None:
         return Planned(layers, (), None, whole, None, taken)
     samples = _samples(material, material.calibration[:_RANKED])
@@ -111,8 +112,7 @@ def plan_mix(
     wide = tuple(
         WideOp(name=name, reason=f"alone in 8 bits it diverges by {costs[name]:.3g}") for name in found.wide
     )
-    narrow = {name: shift for name, shift in simulator.shifts.items() if name not in found.wide}
-    return Planned(layers, wide, found.mix, whole, with_shifts(program, narrow), taken)
+    return Planned(layers, wide, found.mix, whole, readied(program, simulator, found.wide), taken)
 
 
 def _shifts(simulator: Simulator, material: Material) -> dict[str, Tensor]:

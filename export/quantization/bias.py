@@ -8,19 +8,16 @@ clipped: measured, it made YOLOv8n-seg worse.
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from export.folding import examples_of
 from export.quantization.sensitivity import Sample, as_tensors
 
 if TYPE_CHECKING:
-    from torch.export import ExportedProgram
     from torch.fx import Node
 
     from export.quantization.simulate import Simulator
@@ -50,25 +47,6 @@ def bias_shifts(simulator: Simulator, samples: Sequence[Sample]) -> dict[str, Te
         return {node.name: _shift(simulator, node, means[node.name]).float() for node in nodes}
 
 
-def with_shifts(program: ExportedProgram, shifts: Mapping[str, Tensor]) -> ExportedProgram:
-    """The program with the shifts in its biases, captured again; a layer without a bias gets one."""
-    module: Any = copy.deepcopy(program.module())
-    for node in list(module.graph.nodes):
-        if node.name not in shifts:
-            continue
-        given = node.args[2] if len(node.args) > 2 else None
-        bias = shifts[node.name]
-        if given is not None:
-            owner, _, leaf = str(given.target).rpartition(".")
-            bias = getattr(module.get_submodule(owner), leaf).detach() + bias
-        module.register_buffer(f"{node.name}_shifted", bias)
-        with module.graph.inserting_before(node):
-            attribute = module.graph.get_attr(f"{node.name}_shifted")
-        node.args = (*node.args[:2], attribute, *node.args[3:])
-    module.recompile()
-    return torch.export.export(module, examples_of(program))
-
-
 def _biased(node: Node) -> bool:
     """Whether it is a product with a constant that adds a constant bias, or none."""
     name = str(node.target).removeprefix("aten.")
@@ -87,7 +65,11 @@ def _mean(node: Node, read: Tensor) -> Tensor:
 
 def _shift(simulator: Simulator, node: Node, mean: Tensor) -> Tensor:
     weight: Any = node.args[1]
-    lost = simulator.lost(node).double().flatten(2 if weight.meta["val"].dim() > 2 else 1)
+    lost = (
+        (simulator.constant(weight) - simulator.rounded(node))
+        .double()
+        .flatten(2 if weight.meta["val"].dim() > 2 else 1)
+    )
     lost = lost.sum(2) if lost.dim() > 2 else lost
     if "conv_transpose" in str(node.target):  # an output pixel gets one in stride x stride of the taps
         return mean @ lost / _density(node)

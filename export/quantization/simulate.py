@@ -39,12 +39,14 @@ _MOVES = (
     "clone",
     "max_pool2d",
     "upsample_nearest2d",
-    "relu",
     "pad",
     "constant_pad_nd",
     "dropout",
 )
 """Ops that move values without making new ones: they are on their input's 8-bit steps already."""
+
+_CLAMPS = ("relu", "relu6", "hardtanh", "clamp")
+"""Run inside the op before them, whose own result no format then rounds."""
 
 
 class Simulator:
@@ -77,7 +79,7 @@ class Simulator:
 
     def constants(self) -> dict[str, Tensor]:
         """Weights by ``get_attr`` node name, the module's own tensors."""
-        return {node.name: self._attribute(node) for node in self.nodes if node.op == "get_attr"}
+        return {node.name: self.constant(node) for node in self.nodes if node.op == "get_attr"}
 
     def run(
         self,
@@ -112,7 +114,7 @@ class Simulator:
             if node.op == "placeholder":
                 values[node.name] = next(feed)
             elif node.op == "get_attr":
-                values[node.name] = (weights or {}).get(node.name, self._attribute(node))
+                values[node.name] = (weights or {}).get(node.name, self.constant(node))
             elif known is not None and self._clean(node, narrow, dirty):
                 continue
             else:
@@ -123,11 +125,21 @@ class Simulator:
                     values.pop(name, None)
         raise AssertionError("a graph ends in its output")
 
-    def lost(self, layer: Node) -> Tensor:
-        """What rounding takes from a layer's weights, in their shape; the layer reads them second."""
-        constant: Any = layer.args[1]
-        weight = self._attribute(constant)
-        return weight - self._round_weight(layer, constant, weight, training=False)
+    def node(self, name: str) -> Node:
+        """A node by name."""
+        found: Node = next(node for node in self.nodes if node.name == name)
+        return found
+
+    def rounded(self, layer: Node) -> Tensor:
+        """A layer's weights in 8 bits; the layer reads them second."""
+        source: Any = layer.args[1]
+        return self._round_weight(layer, source, self.constant(source), training=False)
+
+    def constant(self, node: Any) -> Tensor:
+        """The module's own tensor behind a ``get_attr`` node."""
+        owner, _, leaf = str(node.target).rpartition(".")
+        found: Tensor = getattr(self._module.get_submodule(owner), leaf).detach()
+        return found
 
     def _clean(self, node: Node, narrow: frozenset[str], dirty: set[str]) -> bool:
         """Whether a node's value is the all-float run's."""
@@ -151,7 +163,7 @@ class Simulator:
                 return value
             if each.op == "get_attr":
                 return self._round_weight(node, each, value, training)
-            return self._round(each.name, value)
+            return self._round(each, value)
 
         args: Any = map_arg(node.args, read)
         kwargs: Any = map_arg(node.kwargs, read)
@@ -161,15 +173,16 @@ class Simulator:
         if _changes_its_input(node):
             args = (args[0].clone(), *args[1:])  # it may be another run's value
         result = node.target(*args, **kwargs)  # type: ignore[operator]
-        if in_8_bits and isinstance(result, Tensor) and result.is_floating_point() and not _moves(node):
-            return self._round(node.name, result)
+        whole = isinstance(result, Tensor) and result.is_floating_point()
+        if in_8_bits and whole and _kind(node) not in _MOVES:
+            return self._round(node, result)
         return result
 
-    def _round(self, name: str, value: Tensor) -> Tensor:
+    def _round(self, node: Node, value: Tensor) -> Tensor:
         """To the 255 steps of the value's range, zero among them."""
-        if name not in self.ranges:
+        if node.name not in self.ranges or _clamped(node):
             return value
-        low, high = self.ranges[name]
+        low, high = self.ranges[node.name]
         scale = max(high - low, 1e-12) / 255
         return torch.fake_quantize_per_tensor_affine(value, scale, round(-low / scale) - 128, -128, 127)
 
@@ -188,11 +201,6 @@ class Simulator:
             self._rounded[constant.name] = rounded
         return rounded
 
-    def _attribute(self, node: Node) -> Tensor:
-        owner, _, leaf = str(node.target).rpartition(".")
-        found: Tensor = getattr(self._module.get_submodule(owner), leaf).detach()
-        return found
-
 
 def _value(values: Mapping[str, Any], known: Mapping[str, Any] | None, node: Node) -> Any:
     return values[node.name] if node.name in values or known is None else known[node.name]
@@ -203,8 +211,15 @@ def _changes_its_input(node: Node) -> bool:
     return schema is not None and bool(schema.is_mutable)
 
 
-def _moves(node: Node) -> bool:
-    return str(node.target).removeprefix("aten.").split(".")[0].rstrip("_") in _MOVES
+def _clamped(node: Node) -> bool:
+    """Whether a node's own result is never there: what reads it alone is a clamp that runs inside it."""
+    readers = [each for each in node.users if each.op == "call_function"]
+    clamp = len(readers) == 1 and _kind(readers[0]) in _CLAMPS
+    return clamp and node.op == "call_function" and _kind(node) not in (*_CLAMPS, *_MOVES)
+
+
+def _kind(node: Node) -> str:
+    return str(node.target).removeprefix("aten.").split(".")[0].rstrip("_")
 
 
 def _last_readers(nodes: list[Node]) -> list[list[str]]:

@@ -162,7 +162,7 @@ class CoreMLTarget:
 
             probe.observe(self._feed(sample), seen)
 
-        # Weights cost every way of calibrating the same, so the ways are compared without quantizing them.
+        # The weights lie on their 8-bit steps already, so the ways are compared without compressing them.
         chosen = self._calibrator.calibrate(
             observe,
             lambda ranges: self._runner(quantize_activations(base.model, ranges, widened)),

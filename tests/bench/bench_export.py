@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.bench.memory import PeakMemory
 from tests.bench.row import BenchRow, row_of
 from tests.oracles.real import data_root
 
@@ -25,6 +26,7 @@ def run() -> list[BenchRow]:
     weights = data_root() / "yolov8n_seg" / "yolov8n-seg.pt"
     if weights.is_file():
         rows.append(_exports(weights))
+        rows.append(_matrix(weights))
     else:
         sys.stdout.write(f"skipped: exports against yolo export ({weights.name} is not there)\n")
     return rows
@@ -56,6 +58,30 @@ def _exports(weights: Path) -> BenchRow:
             times = [halves[0](), halves[1]()] if pair % 2 == 0 else [halves[1](), halves[0]()][::-1]
             ratios.append(times[0] / times[1])
     return row_of("three exports / three yolo exports", ratios, 0.8, direction="at most")
+
+
+def _matrix(weights: Path) -> BenchRow:
+    """All targets at three precisions at once, against the target that takes longest alone (wall time).
+
+    Prints the most memory that the processes of the former held together.
+    """
+    pictures = data_root() / "davis16"
+    options = ["-p", "fp32,fp16,w8a8", "--no-cache", "--calibration", pictures, "--calibration-count", "16"]
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        alone = {}
+        for target in ("onnx", "coreml", "executorch"):
+            command = [_BIN / "deploy", "export", weights, "-t", target, "--out", work / target, *options]
+            alone[target] = _seconds(command, work)
+        command = [_BIN / "deploy", "export", weights, "-t", "all", "--out", work / "all", *options]
+        with PeakMemory() as peak:
+            together = _seconds(command, work)
+    seconds = ", ".join(f"{target} {taken:.0f} s" for target, taken in alone.items())
+    sys.stdout.write(
+        f"alone: {seconds}; all together: {together:.0f} s, at most {peak.bytes / 2**30:.1f} GiB\n"
+    )
+    ratio = together / max(alone.values())
+    return row_of("nine exports / the longest target's three", [ratio], 1.25, direction="at most")
 
 
 def _three_exports(weights: Path, work: Path) -> float:

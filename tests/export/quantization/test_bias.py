@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from export.folding import folded
-from export.quantization.bias import bias_shifts, with_shifts
+from export.quantization.bias import bias_shifts
+from export.quantization.ready import readied
 from export.quantization.simulate import Simulator
 
 LAYERS: list[tuple[nn.Module, tuple[int, ...]]] = [
@@ -42,10 +43,12 @@ def test_the_mean_of_every_channel_is_as_it_was(layer: nn.Module, shape: tuple[i
 
     exact, plain = mean(simulator, ()), mean(simulator, (unit.name,))
     simulator.shifts = shifts
-    shifted = Simulator(with_shifts(program, shifts))
-    assert [each.name for each in shifted.units] == [unit.name], "the layer's name must survive"
-    for made in (mean(simulator, (unit.name,)), mean(shifted, (unit.name,))):
+    ready = Simulator(readied(program, simulator))
+    assert [each.name for each in ready.units] == [unit.name], "the layer's name must survive"
+    for made in (mean(simulator, (unit.name,)), mean(ready, ()), mean(ready, (unit.name,))):
         torch.testing.assert_close(made, exact, atol=2e-6, rtol=0)
+    left = Simulator(readied(program, simulator, (unit.name,)))
+    torch.testing.assert_close(mean(left, ()), exact, atol=0, rtol=0)
     assert float((plain - exact).abs().max()) > 1e-4
     torch.testing.assert_close(mean(simulator, ()), exact, atol=0, rtol=0)
 
