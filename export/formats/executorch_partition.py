@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from export.formats.executorch_patches import apply_patches
+
 
 def xnnpack_partitioner(quantized: bool) -> Any:
     """XNNPACK's; where the graph is quantized, sigmoids and pads stay in 8 bits too.
@@ -18,7 +20,9 @@ def xnnpack_partitioner(quantized: bool) -> Any:
     )
     from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import pass_base
 
+    apply_patches(pass_base)
     if not quantized:
         return XnnpackPartitioner()
     both = [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
