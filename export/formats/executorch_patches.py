@@ -1,8 +1,8 @@
 """ExecuTorch 1.5 traces the graph again after every pass, also after those that changed nothing.
 
 XNNPACK's delegate runs 17 passes, each of which ends by executing every op on fake tensors; in a net of
-squeeze-excitations 12 of them change nothing. Lowering an EfficientNetV2-S in 8 bits (2,600 nodes) took 81 s of
-processor time without those and 99 s with them, on a busy machine, and gave the same bytes.
+squeeze-excitations 12 of them change nothing. Lowering an EfficientNetV2-S in 8 bits (2,600 nodes) took 81 s
+of processor time without those and 99 s with them, on a busy machine, and gave the same bytes.
 """
 
 from __future__ import annotations
