@@ -13,11 +13,13 @@ from pathlib import Path
 
 from deploy.contracts.accuracy import AccuracyReport, AccuracyRow
 from tests.bars.commands import export, verify
+from tests.bars.latency import speedup
 from tests.bars.models import Bench, benches
 from tests.bars.peers import onnxruntime_static, ultralytics_int8
 
 FP16_DROP, BOX_DROP, MASK_DROP, AUTO_DROP, AGREEMENT, SIZE = 0.002, 0.010, 0.015, 0.005, 0.97, 0.30
 LEAST_BYTES = 1_000_000
+SPEEDUP = 1.6
 
 
 def main() -> int:
@@ -37,15 +39,24 @@ def main() -> int:
 def _bench(bench: Bench) -> Iterator[tuple[str, bool]]:
     """One model: all targets at fp32 (for the sizes), fp16 and w8a8, and its peers."""
     sys.stdout.write(f"\n{bench.name}: {bench.told}\n")
-    built = export(bench.folder, bench.spec, "-t", "all", "-p", "fp32,fp16,w8a8", *bench.export)
+    built = export(bench.folder, bench.spec, "-t", bench.targets, "-p", bench.precisions, *bench.export)
     for (target, precision), (_, artifact) in built.items():
-        if precision == "w8a8":
+        if precision == "w8a8" and (target, "fp32") in built:
             share = artifact.model_bytes / built[target, "fp32"][1].model_bytes
             line = f"{bench.name} {target} w8a8: size {share:.2f} of fp32"
             if artifact.model_bytes < LEAST_BYTES:
                 yield f"{line} (no bar: the graph weighs as much as the weights)", True
             else:
                 yield f"{line}, at most {SIZE}", share <= SIZE
+    for target in ("onnx", "executorch"):
+        slow, quick, ratio = speedup(built[target, "fp32"], built[target, "w8a8"])
+        line = f"{bench.name} {target} w8a8: {slow:.1f} -> {quick:.1f} ms on this CPU, {ratio:.2f} x as fast"
+        if built[target, "w8a8"][1].model_bytes < LEAST_BYTES:
+            yield f"{line} (no bar: too small a model)", True
+        else:
+            yield f"{line}, at least {SPEEDUP}", ratio >= SPEEDUP
+    if not bench.metric:
+        return
     folders = [folder for (t, precision), (folder, _) in built.items() if precision in ("fp16", "w8a8")]
     report = verify(bench.folder, *folders, *bench.verify)
     expected = {(t, p) for t in ("onnx", "coreml", "executorch") for p in ("fp16", "w8a8")}

@@ -21,6 +21,7 @@ class Bench:
     """One model.
 
     ``export`` and ``verify`` are options of these commands; ``metric`` is what the bars are about.
+    ``metric`` is empty for a model whose speed alone is measured.
     ``tune``: two labelled halves, to search a mix on and to report it on. ``peers``: pictures for theirs.
     """
 
@@ -33,6 +34,8 @@ class Bench:
     verify: tuple[str, ...] = ()
     tune: tuple[Path, Path] | None = None
     peers: tuple[Path, ...] = ()
+    targets: str = "all"
+    precisions: str = "fp32,fp16,w8a8"
 
 
 def benches(root: Path, wanted: Collection[str]) -> Iterator[Bench]:
@@ -42,6 +45,7 @@ def benches(root: Path, wanted: Collection[str]) -> Iterator[Bench]:
         "student": lambda: _student(root),
         "tf_efficientnet_lite0": lambda: _efficientnet(root, data),
         "yolov8n-seg": lambda: _yolo(root, data),
+        "tf_efficientnetv2_s": lambda: _speed(root, data),
     }
     for name in wanted or kinds:
         if name != "student" and not (data / "coco128_seg").is_dir():
@@ -108,6 +112,29 @@ def _efficientnet(root: Path, data: Path) -> Bench:
             "16",
         ),
         verify=("--data", str(photos)),
+    )
+
+
+def _speed(root: Path, data: Path) -> Bench:
+    """Random weights: what a layer computes does not change how long it takes."""
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    folder = _made(root / "efficientnetv2")
+    torch.manual_seed(0)
+    weights = folder / "random.safetensors"
+    save_file(timm.create_model("tf_efficientnetv2_s").state_dict(), weights)
+    quick = ("--calibrator", "minmax", "--calibration-count", "16", "--weights", str(weights))
+    return Bench(
+        name="tf_efficientnetv2_s",
+        told="random weights, for speed and size alone",
+        folder=folder,
+        spec="timm:tf_efficientnetv2_s",
+        metric="",
+        export=(*quick, *_calibration(data)),
+        targets="onnx,executorch",
+        precisions="fp32,w8a8",
     )
 
 
