@@ -66,6 +66,9 @@ def _bench(bench: Bench) -> Iterator[tuple[str, bool]]:
             yield f"{bench.name} {' '.join(cell)}: no file", False
             continue
         yield from _judge(bench, measured[cell])
+    if bench.also:
+        for row in verify(bench.folder, *folders, *bench.also).rows:
+            yield f"{bench.name} {row.label}, on all photos: {_figures(row)} (no bar)", True
     if bench.tune is not None:
         yield from _auto(bench)
     if bench.peers:

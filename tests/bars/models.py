@@ -21,7 +21,8 @@ class Bench:
     """One model.
 
     ``export`` and ``verify`` are options of these commands; ``metric`` is what the bars are about.
-    ``metric`` is empty for a model whose speed alone is measured.
+    ``metric`` is empty for a model whose speed alone is measured; ``also`` are options of a second
+    verification, which has no bar.
     ``tune``: two labelled halves, to search a mix on and to report it on. ``peers``: pictures for theirs.
     """
 
@@ -32,6 +33,7 @@ class Bench:
     metric: str
     export: tuple[str, ...] = ()
     verify: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     tune: tuple[Path, Path] | None = None
     peers: tuple[Path, ...] = ()
     targets: str = "all"
@@ -87,7 +89,7 @@ def _yolo(root: Path, data: Path) -> Bench:
 
 def _efficientnet(root: Path, data: Path) -> Bench:
     folder = _made(root / "efficientnet")
-    photos = _made(folder / "photos")
+    photos, every = _made(folder / "photos"), _made(folder / "every")
     weights = efficientnet_weights(folder)
     found = sorted((data / "coco128_seg" / "images").glob("*.jpg"))
     found += sorted((data / "pills").rglob("*.jpg")) + sorted((data / "hardhat" / "valid").rglob("*.jpg"))
@@ -95,6 +97,8 @@ def _efficientnet(root: Path, data: Path) -> Bench:
     sure = _sure(weights, found)
     for number, path in enumerate(sure):
         shutil.copy(path, photos / f"{number:04d}.jpg")
+    for number, path in enumerate(found):
+        shutil.copy(path, every / f"{number:04d}.jpg")
     return Bench(
         name="tf_efficientnet_lite0",
         told="ImageNet weights; calibrated on DAVIS and hard hats, agreement on the "
@@ -112,6 +116,7 @@ def _efficientnet(root: Path, data: Path) -> Bench:
             "16",
         ),
         verify=("--data", str(photos)),
+        also=("--data", str(every)),
     )
 
 
