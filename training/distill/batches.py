@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from deploy.contracts.preprocess import Preprocess
 from deploy.prompts.types import Answer, Answerer, PromptedPicture
 from training.distill.asked import Asked
 from training.distill.blank import emptied, noise
+from training.distill.clips import Fate, make_clip
 from training.distill.encode import encode_prompts
 from training.distill.objective import Count
 from training.distill.pool import PromptPool, mirrored
@@ -67,9 +69,7 @@ class PromptedBatches:
         ]
         asked: list[list[Asked]] = []
         for picture, stream in zip(pictures, streams[part], strict=True):
-            asked.append(self._sampler.draw(picture, self._options.prompts, stream))
-            for name, amount in count_asked(asked[-1]).items():
-                self._count(name, amount)
+            asked.append(self._ask(picture, stream))
         batch = self._inputs(pictures, asked) | self._truth(pictures, asked)
         if self._teacher is not None:
             batch |= stack_answers(self._taught(pictures, asked, self._teacher))
@@ -77,6 +77,55 @@ class PromptedBatches:
             maps = np.stack([self._features(picture.image) for picture in pictures])
             batch["teacher_features"] = torch.from_numpy(maps)
         return batch
+
+    def clips(
+        self,
+        indices: NDArray[np.int64],
+        rng: np.random.Generator,
+        part: slice,
+        frames: int,
+        shares: Mapping[Fate, float],
+    ) -> dict[str, Tensor]:
+        """Clips that begin with the pictures: ``frames`` float32 (F, B, 3, S, S); ``ids``, ``points`` and
+        ``box`` as in ``draw``, asked about the first frame; ``truth`` bool (F, N, T, S, S) and ``objects``
+        int64 (F, N) of every frame; a teacher's answers with F in front as well.
+
+        Args:
+            indices: int64 (B,) of the whole batch.
+            rng: of the step.
+            part: which of them.
+            frames: frames of a clip.
+            shares: how many clips are ``frozen`` or ``vanish``; the others move.
+        """
+        made: list[list[PromptedPicture]] = []
+        asked: list[list[Asked]] = []
+        for index, stream in zip(indices[part], rng.spawn(len(indices))[part], strict=True):
+            picture = self._picture(int(index), stream)
+            asked.append(self._ask(picture, stream))
+            fates: list[Fate] = ["frozen", "vanish", "moving"]
+            odds = [shares["frozen"], shares["vanish"], 1 - shares["frozen"] - shares["vanish"]]
+            made.append(make_clip(picture, frames, fates[int(stream.choice(3, p=odds))], stream))
+        shown = [clip[number] for number in range(frames) for clip in made]
+        again = [
+            [replace(one, objects=self._sampler.meant(clip[number], one)) for one in mine]
+            for number in range(frames)
+            for clip, mine in zip(made, asked, strict=True)
+        ]
+        every = self._truth(shown, again)
+        if self._teacher is not None:
+            every |= stack_answers(self._taught(shown, again, self._teacher))
+        inputs = self._inputs([clip[0] for clip in made], asked)
+        del inputs["image"]
+        images = normalised(np.stack([picture.image for picture in shown]), self._spec)
+        answers = {name: value.reshape(frames, -1, *value.shape[1:]) for name, value in every.items()}
+        return inputs | answers | {"frames": images.reshape(frames, -1, *images.shape[1:])}
+
+    def _ask(self, picture: PromptedPicture, rng: np.random.Generator) -> list[Asked]:
+        """The prompts of one picture, counted."""
+        asked = self._sampler.draw(picture, self._options.prompts, rng)
+        for name, amount in count_asked(asked).items():
+            self._count(name, amount)
+        return asked
 
     def _taught(
         self, pictures: Sequence[PromptedPicture], asked: Sequence[Sequence[Asked]], teacher: Answerer

@@ -34,6 +34,11 @@ def check(answerer: Answerer, world: World) -> dict[str, float]:
             meant = world.vocabulary.meant(picture, text)
             table[int(bool(meant)), int(answer.presence >= _SURE)] += 1
             overlaps += object_overlaps(answer, [picture.objects[number].mask for number in meant])
+    return figures_of(overlaps, table)
+
+
+def figures_of(overlaps: Sequence[float], table: NDArray[np.int64]) -> dict[str, float]:
+    """The figures of ``check``: from IoUs of true objects, and counts int64 (2, 2) by true and said."""
     (no, false), (missed, yes) = table.tolist()
     miou = float(np.mean(overlaps)) if overlaps else 0.0
     below = math.sqrt(float((yes + false) * (yes + missed) * (no + false) * (no + missed)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.errors import DeployError
+from deploy.prompts.encode import encode_places
 from deploy.prompts.types import Prompt
 from training.text.protocol import Tokenizer
 
@@ -22,17 +22,5 @@ def encode_prompts(
         DeployError: ``TOO-MANY-POINTS``, ``PHRASE-TOO-LONG``.
     """
     ids = tokenizer.encode([prompt.text for prompt in prompts])
-    spots = np.tile(np.asarray([0, 0, -1], np.float32), (len(prompts), points, 1))
-    boxes = np.zeros((len(prompts), 5), np.float32)
-    for number, prompt in enumerate(prompts):
-        if prompt.points is not None:
-            if len(prompt.points) > points:
-                raise DeployError(
-                    "TOO-MANY-POINTS",
-                    f"A prompt has {len(prompt.points)} points, and this model reads {points}.",
-                    "Give fewer points, or train with more: --set points=8",
-                )
-            spots[number, : len(prompt.points)] = prompt.points
-        if prompt.box is not None:
-            boxes[number] = (*prompt.box, 1)
+    spots, boxes = encode_places(prompts, points)
     return ids, spots, boxes

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.distill.geometry import boxes_of
-from training.distill.losses import by_answer, focal, pair_box_loss, pair_mask_loss
+from training.distill.losses import by_answer, pair_box_loss, pair_mask_loss
 from training.distill.matcher import MatchSettings, costs, demand_bool, match
 from training.models.promptable.decoder import Found
 
@@ -88,6 +88,8 @@ class Objective:
     def _part(self, found: Found, wanted: _Wanted, name: str) -> Tensor:
         """One loss an answer, float (N,)."""
         answers, queries = found.scores.shape
+        if name == "truth":
+            self._count("answers", answers)
         over = int((wanted.counts > queries).sum())
         if over:
             self._count(f"{name}_over_queries", over)
@@ -102,10 +104,9 @@ class Objective:
         scores[place] = wanted.scores[thing]
         weight = torch.full_like(scores, self._weights.no_object)
         weight[place] = 1.0
-        score = (weight * focal(found.scores, scores)).sum(dim=1)
-        presence = functional.binary_cross_entropy_with_logits(
-            found.presence[:, 0], wanted.presence, reduction="none"
-        )
+        # Not focal: its answers stay unsure, and a score is read as a chance.
+        score = (weight * _entropy(found.scores, scores)).sum(dim=1)
+        presence = _entropy(found.presence[:, 0], wanted.presence)
         semantic = pair_mask_loss(_at(found.semantic, goal.shape[-2:])[:, 0], _union(wanted))
         parts = {"mask": mask, "box": box, "score": score, "presence": presence, "semantic": semantic}
         for key, value in parts.items():
@@ -120,6 +121,11 @@ class Objective:
             small = functional.adaptive_avg_pool2d(small, (size[0], size[1]))
         chances, scores = found.masks.sigmoid(), found.scores.sigmoid()
         return costs(chances, found.boxes, scores, small, wanted.boxes, self._how)
+
+
+def _entropy(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy of every element with targets in 0..1."""
+    return functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
 
 
 def _at(logits: Tensor, size: torch.Size) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
@@ -73,10 +75,14 @@ class PromptSampler:
     Args:
         vocabulary: the world's phrases.
         shares: stated shares.
+        frequent: phrases that many pictures show; where no phrase shares a word with what is there, as
+            with most class names, an absent one of these is the hard negative (as the evaluator has it).
     """
 
-    def __init__(self, vocabulary: Vocabulary, shares: PromptShares) -> None:
-        self._vocabulary, self._shares = vocabulary, shares
+    def __init__(
+        self, vocabulary: Vocabulary, shares: PromptShares, frequent: frozenset[str] = frozenset()
+    ) -> None:
+        self._vocabulary, self._shares, self._frequent = vocabulary, shares, frequent
         self._generic = vocabulary.generic or (vocabulary.neutral,)
         self._specific = tuple(name for name in vocabulary.phrases if name not in self._generic)
         self._words = {name: frozenset(name.split()) for name in self._specific}
@@ -87,6 +93,10 @@ class PromptSampler:
             return [self._blank(rng) for _ in range(count)]
         kinds = rng.choice(len(KINDS), count, p=[getattr(self._shares, kind) for kind in KINDS])
         return [self._one(picture, KINDS[int(kind)], rng) for kind in kinds]
+
+    def meant(self, picture: PromptedPicture, asked: Asked) -> tuple[int, ...]:
+        """The objects that a phrase means in another picture, such as a clip's next frame."""
+        return self._vocabulary.meant(picture, asked.prompt.text)
 
     def _blank(self, rng: np.random.Generator) -> Asked:
         names = self._specific + self._generic
@@ -105,8 +115,9 @@ class PromptSampler:
         present = [name for name in self._specific if self._vocabulary.meant(picture, name)]
         said = frozenset().union(*(self._words[name] for name in present))
         missing = [name for name in self._specific if name not in set(present)]
-        near = [name for name in missing if self._words[name] & said]
-        far = [name for name in missing if not self._words[name] & said]
+        alike = [name for name in missing if self._words[name] & said]
+        near = alike or [name for name in missing if name in self._frequent]
+        far = [name for name in missing if name not in set(near)]
         pools: dict[Source, list[str]] = {
             "generic": list(self._generic),
             "category": present,
@@ -118,6 +129,15 @@ class PromptSampler:
         source = next(each for each in order if pools[each])
         name = pools[source][int(rng.integers(len(pools[source])))]
         return Asked(Prompt(name), source, self._vocabulary.meant(picture, name))
+
+
+def frequent_phrases(pictures: Sequence[PromptedPicture], vocabulary: Vocabulary) -> frozenset[str]:
+    """Phrases that more pictures show than the median phrase."""
+    shown = {
+        name: sum(bool(vocabulary.meant(each, name)) for each in pictures) for name in vocabulary.phrases
+    }
+    middle = float(np.median(list(shown.values()))) if shown else 0.0
+    return frozenset(name for name, count in shown.items() if count > middle)
 
 
 def point(picture: PromptedPicture, neutral: str, rng: np.random.Generator) -> Asked:

@@ -24,6 +24,8 @@ class PromptableOptions(PromptShares):
     Loss: ``truth_share`` (the truth's share of a distilled loss; the teacher has the rest), ``tau`` (a
     teacher's queries below this score teach nothing), ``matcher``, ``max_matches`` (0 for no limit),
     ``align_epochs`` (first epochs in which only features are aligned with the teacher's).
+
+    ``start``: a finished promptable run whose weights are begun with.
     """
 
     teacher: str = "truth"
@@ -47,3 +49,17 @@ class PromptableOptions(PromptShares):
     matcher: Literal["hungarian", "greedy"] = "hungarian"
     max_matches: int = Field(default=0, ge=0)
     align_epochs: int = Field(default=0, ge=0)
+    start: str | None = None
+
+
+class VideoOptions(PromptableOptions):
+    """As ``PromptableOptions``, for clips. ``frames``: of a clip; ``frozen`` and ``vanish``: shares of clips
+    that stand still and whose objects vanish, so that presence has real negatives. Prompts are phrases: a
+    point or a box belongs to one frame."""
+
+    text: float = Field(default=1.0, ge=1, le=1)
+    point: float = Field(default=0.0, ge=0, le=0)
+    box: float = Field(default=0.0, ge=0, le=0)
+    frames: int = Field(default=3, ge=2)
+    frozen: float = Field(default=0.1, ge=0, le=1)
+    vanish: float = Field(default=0.2, ge=0, le=1)

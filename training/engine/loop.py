@@ -65,6 +65,7 @@ class Trainer:
         build = MODELS.open(task.model)
         self.module: nn.Module = build(**task.model_args).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._judge: nn.Module = build(**task.model_args).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        task.begin(self.module)
         self._parameters = list(self.module.parameters())
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=settings.lr, weight_decay=settings.weight_decay, foreach=True

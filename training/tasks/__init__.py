@@ -14,5 +14,6 @@ TASKS: DoorPlate[type[Task]] = DoorPlate(
     {
         "binary_masks": "training.tasks.binary_masks:BinaryMasks",
         "promptable_masks": "training.tasks.promptable_masks:PromptableMasks",
+        "video_masks": "training.tasks.video_masks:VideoMasks",
     },
 )

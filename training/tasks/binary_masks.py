@@ -62,6 +62,9 @@ class BinaryMasks:
         self._validation = validation
         self._decoder = BinaryMaskDecoder(self.decode, self.preprocess)
 
+    def begin(self, module: nn.Module) -> None:
+        """The seed's own weights are the start."""
+
     def batch(self, indices: NDArray[np.int64], rng: np.random.Generator, part: slice) -> Batch:
         """``image``: float32 (B, 3, S, S), normalised; ``mask``: float32 (B, 1, S, S), 0 or 1."""
         pictures, masks = self._pool.draw(indices, rng)

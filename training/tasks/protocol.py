@@ -47,6 +47,10 @@ class Task(Protocol):
         """Open and read the data; no weights are made yet."""
         ...
 
+    def begin(self, module: nn.Module) -> None:
+        """Put other weights into a new model than the seed gave it, where the settings say so."""
+        ...
+
     def batch(self, indices: NDArray[np.int64], rng: np.random.Generator, part: slice) -> Batch:
         """The samples ``part`` of the batch ``indices`` (int64 (B,)), augmented; all randomness comes from
         ``rng``, and a sample is the same whichever part is asked for."""

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from deploy.errors import DeployError
-from deploy.prompts.types import PromptedPicture
+from deploy.prompts.types import PromptedObject, PromptedPicture, Vocabulary
 from training.data.prompted_shapes import PromptedShapes
 from training.distill.blank import emptied, noise
 from training.distill.encode import encode_prompts
-from training.distill.prompts import PromptSampler, PromptShares, box, demand_kinds, point
+from training.distill.prompts import PromptSampler, PromptShares, box, demand_kinds, frequent_phrases, point
 from training.distill.shares import count_asked, delivered
 from training.distill.teachers import open_teacher
 from training.text import open_tokenizer
@@ -133,3 +133,22 @@ def test_prompts_as_arrays() -> None:
     assert np.array_equal(boxes[1, :4], prompts[1].box)  # type: ignore[arg-type]
     with pytest.raises(DeployError, match="TOO-MANY-POINTS"):
         encode_prompts(prompts, tokenizer, 0)
+
+
+def test_class_names_share_no_words_and_still_have_hard_negatives() -> None:
+    """As the evaluator has it: absent names that are frequent in this data."""
+    names = ("person", "car", "zebra", "kite")
+    vocabulary = Vocabulary(
+        {name: frozenset({name}) for name in names} | {"object": frozenset(names)}, "object"
+    )
+    mask = np.ones((4, 4), np.bool_)
+    pictures = [
+        PromptedPicture(str(number), np.zeros((4, 4, 3), np.uint8), (PromptedObject(mask, name),))
+        for number, name in enumerate(("person", "person", "car", "car", "car", "kite"))
+    ]
+    frequent = frequent_phrases(pictures, vocabulary)
+    assert frequent == {"person", "car"}
+    sampler = PromptSampler(vocabulary, PromptShares(), frequent)
+    asked = sampler.draw(pictures[0], 200, np.random.default_rng(0))
+    assert {each.prompt.text for each in asked if each.source == "hard"} == {"car"}
+    assert {each.prompt.text for each in asked if each.source == "absent"} == {"zebra", "kite"}

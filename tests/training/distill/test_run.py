@@ -240,3 +240,13 @@ def test_truth_beyond_the_queries_is_counted(tmp_path: Path) -> None:
     train(TASK, tmp_path / "run", tiny(queries=1))
     line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
     assert line["truth_over_queries"] > 0
+
+
+def test_an_extended_run_can_be_given_another_tokenizer(copy: Path) -> None:
+    asked = {"options": {"tokenizer": "words"}}
+    done = train(TASK, copy, asked, more_epochs=1, reset=("text",))
+    assert [each.kind for each in done.checkpoint.lineage] == ["extended", "reset"]
+    assert done.checkpoint.epoch == 2  # what was best with the old tower does not count
+    assert done.checkpoint.prompts is not None
+    assert done.checkpoint.prompts.student.id == "words"
+    assert open_student(copy).tokenizer_facts == done.checkpoint.prompts.student

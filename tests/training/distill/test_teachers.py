@@ -45,10 +45,10 @@ def test_the_truth_answers_with_the_worlds_masks() -> None:
         answer = teacher.answer(picture.image, [Prompt(phrase)])[0]
         meant = WORLD.vocabulary.meant(picture, phrase)
         assert answer.presence == bool(meant)
-        assert [
+        assert all(
             np.array_equal(mask > 0, picture.objects[n].mask)
             for mask, n in zip(answer.masks, meant, strict=True)
-        ]
+        )
     with pytest.raises(DeployError, match="PICTURE-UNKNOWN"):
         teacher.answer(np.zeros_like(picture.image), [Prompt("disc")])
 
@@ -149,7 +149,7 @@ def test_a_yolo_answers_class_names_and_nothing_else(tmp_path: Path, monkeypatch
     assert red.masks.max() > 1  # logits
     with pytest.raises(DeployError, match="TEACHER-CANNOT-ANSWER"):
         teacher.answer(image, [Prompt("object", box=np.asarray([0, 0, 1, 1], np.float32))])
-    with pytest.raises(DeployError, match="TEACHER-CANNOT-ANSWER.*no class"):
+    with pytest.raises(DeployError, match=r"TEACHER-CANNOT-ANSWER.*no class"):
         open_teacher(f"ultralytics:{path}", WORLD)
     monkeypatch.setattr(module, "load_yolo", lambda _: YoloModel(_Yolo(), ("red disc",), 64, 32, 0))
     with pytest.raises(DeployError, match="CHECKPOINT-KIND"):
@@ -198,7 +198,7 @@ def test_sam3_is_asked_phrases_and_clicks_in_its_own_words(
     import training.distill.teachers.sam3 as module
 
     monkeypatch.setattr(module, "find_spec", lambda _: None)
-    with pytest.raises(DeployError, match="EXTRA-MISSING.*transformers"):
+    with pytest.raises(DeployError, match=r"EXTRA-MISSING.*transformers"):
         open_teacher(f"sam3:{tmp_path}", WORLD)
     monkeypatch.setattr(module, "find_spec", lambda _: object())
     monkeypatch.setitem(sys.modules, "transformers", library)

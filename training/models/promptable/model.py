@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from training.models.promptable.decoder import Found, MaskDecoder
 from training.models.promptable.image import ImageEncoder
+from training.models.promptable.memory import Memory
 from training.models.promptable.prompt import PromptEncoder
 from training.models.promptable.text import TextEncoder
 
@@ -26,6 +27,7 @@ class Promptable(nn.Module):
         pool: queries read the features at this fraction of their resolution.
         points: points that one prompt may carry.
         text: arguments of the text encoder.
+        memory: whether frames remember each other (video).
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Promptable(nn.Module):
         pool: int,
         points: int,
         text: dict[str, Any],
+        memory: bool = False,
     ) -> None:
         super().__init__()
         self.points = points
@@ -49,6 +52,7 @@ class Promptable(nn.Module):
         self.prompt = PromptEncoder(width)
         side = size // self.image.stride
         self.decoder = MaskDecoder(width, queries, layers, heads, side, pool)
+        self.memory = Memory(width, heads, side, pool) if memory else None
 
     def forward(self, image: Tensor, ids: Tensor, points: Tensor, box: Tensor) -> Found:
         """Answer B * P prompts about B pictures, picture by picture.
@@ -63,6 +67,30 @@ class Promptable(nn.Module):
         each = ids.shape[0] // image.shape[0]
         tokens = self.prompt(self.text(ids), points, box)
         return self.decoder(features.repeat_interleave(each, dim=0), tokens)  # type: ignore[no-any-return]
+
+    def watch(self, frames: Tensor, ids: Tensor, points: Tensor, box: Tensor) -> list[Found]:
+        """Answer the same prompts on every frame of B clips; each frame remembers the one before.
+
+        Args:
+            frames: float (F, B, 3, S, S), normalised.
+            ids: integer (B * P, L).
+            points: float (B * P, K, 3).
+            box: float (B * P, 5).
+        """
+        count, clips = frames.shape[:2]
+        each = ids.shape[0] // clips
+        maps = self.image(frames.flatten(0, 1)).unflatten(0, (count, clips))
+        tokens = self.prompt(self.text(ids), points, box)
+        answers: list[Found] = []
+        kept: Tensor | None = None
+        for now in maps:
+            features = now.repeat_interleave(each, dim=0)
+            if self.memory is not None and kept is not None:
+                features = self.memory.read(features, kept)
+            answers.append(self.decoder(features, tokens))
+            if self.memory is not None:
+                kept = self.memory.write(features, answers[-1])
+        return answers
 
 
 def build(**arguments: Any) -> nn.Module:

@@ -1,0 +1,80 @@
+"""Learn to answer a phrase on every frame of a clip, with a memory of the frame before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deploy.contracts.decode import TensorsDecode
+from training.distill.clip_check import check_clips
+from training.distill.clips import Fate
+from training.distill.parts import PromptedParts
+from training.distill.settings import VideoOptions
+from training.distill.start import begin_with
+from training.settings import TrainSettings
+from training.tasks.protocol import Batch
+
+
+class VideoMasks:
+    """See ``training.tasks.protocol.Task``. Begin with an image run (``--set start=RUN``): the memory starts
+    by changing nothing, so that the run's figures on single pictures are the first ones here."""
+
+    primary = "quality"
+    model = "promptable"
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "lr": 1e-3,
+        "batch": 8,
+        "size": 32,
+        "epochs": 2,
+        "patience": 0,
+    }
+    Options = VideoOptions
+    extends = True
+
+    def __init__(self, settings: TrainSettings) -> None:
+        options = VideoOptions(**settings.options)
+        self._parts = parts = PromptedParts(settings, options)
+        self._options = options
+        self.preprocess, self.decode = parts.preprocess, TensorsDecode()
+        self.model_args, self.prompts = parts.model_args | {"memory": True}, parts.prompts
+        self.count, self.data_sha256, self.tally = parts.count, parts.data_sha256, parts.tally
+
+    def begin(self, module: nn.Module) -> None:
+        """Weights of the image run ``start``, where there is one; the memory keeps its own start."""
+        if self._options.start is not None:
+            begin_with(module, Path(self._options.start), self.prompts)
+
+    def batch(self, indices: NDArray[np.int64], rng: np.random.Generator, part: slice) -> Batch:
+        """See ``PromptedBatches.clips``."""
+        options = self._options
+        shares: dict[Fate, float] = {"frozen": options.frozen, "vanish": options.vanish}
+        return self._parts.batches.clips(indices, rng, part, options.frames, shares)
+
+    def loss(self, module: nn.Module, batch: Batch, epoch: int) -> Tensor:
+        """The mean over frames of the image task's loss; gradients flow through the memory."""
+        doors: Any = module
+        frames = batch["frames"]
+        answers = doors.watch(frames, batch["ids"], batch["points"], batch["box"])
+        shared = {"frames", "ids", "points", "box"}
+        losses = [
+            self._parts.objective(
+                found, {name: value[number] for name, value in batch.items() if name not in shared}
+            )
+            for number, found in enumerate(answers)
+        ]
+        return torch.stack(losses).mean()
+
+    def account(self, tally: Mapping[str, float]) -> dict[str, float]:
+        """See ``PromptedParts.account``."""
+        return self._parts.account(tally)
+
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """See ``training.distill.clip_check.check_clips``."""
+        parts = self._parts
+        return check_clips(module, parts.preprocess, parts.tokenizer, parts.validation)
