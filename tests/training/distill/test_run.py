@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from deploy.cli import run as deploy
 from deploy.errors import DeployError
 from deploy.prompts.types import Prompt
 from tests.training.distill.tiny import TINY, tiny
@@ -250,3 +251,21 @@ def test_an_extended_run_can_be_given_another_tokenizer(copy: Path) -> None:
     assert done.checkpoint.prompts is not None
     assert done.checkpoint.prompts.student.id == "words"
     assert open_student(copy).tokenizer_facts == done.checkpoint.prompts.student
+
+
+def test_the_command_line_extends_and_says_what_it_cannot_read(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", TASK, "--out", str(copy), "--json"]
+    assert deploy([*command, "--epochs", "+1"]) == 0
+    assert json.loads(capsys.readouterr().out)["checkpoint"]["lineage"][0]["kind"] == "extended"
+    for more, error_id in {
+        ("--epochs", "+0"): "USAGE",
+        ("--epochs", "five"): "USAGE",
+        ("--set", "hard"): "SETTING-INVALID",
+        ("--resume", "--set", "hard=0.2", "--set", "category=0.5"): "RESUME-MISMATCH",
+        ("--resume", "--teacher", "run:elsewhere"): "RESUME-MISMATCH",
+        ("--resume", "--selective-reset", "image"): "USAGE",
+    }.items():
+        assert deploy([*command, *more]) in (1, 2)
+        assert json.loads(capsys.readouterr().out)["error"] == error_id, more

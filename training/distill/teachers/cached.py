@@ -62,11 +62,6 @@ class CachedTeacher:
                 fresh[number] = answer
         return [fresh.get(number) or _unpacked(path) for number, path in enumerate(paths)]
 
-    def holds(self, image: NDArray[np.uint8], prompt: Prompt) -> bool:
-        """Whether an answer is on disk already."""
-        pixels = sha256_bytes(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes())
-        return self._path(pixels, prompt).is_file()
-
     def _path(self, pixels: str, prompt: Prompt) -> Path:
         points = None if prompt.points is None else prompt.points.tolist()
         box = None if prompt.box is None else prompt.box.tolist()

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deploy.contracts.decode import YoloDecode
 from deploy.contracts.preprocess import Preprocess
 from deploy.decode.nms import non_maximum_suppression
 from deploy.errors import DeployError
@@ -23,6 +22,9 @@ from deploy.vision.preprocess import prepare
 
 _LEAST = 0.05
 """Objects below this confidence are noise even to a student that sees scores."""
+
+_SAME = 0.7
+"""Boxes of a class that overlap more are one object (ultralytics' own default)."""
 
 _MOST = 100
 _OUTSIDE = -10.0
@@ -69,7 +71,6 @@ class UltralyticsTeacher:
             )
         size = yolo.image_size
         self._spec = Preprocess(input_name="image", width=size, height=size, resize="letterbox")
-        self._rules = YoloDecode(output="head", class_names=self._names, confidence=_LEAST)
         self._seen = lru_cache(maxsize=_KEPT)(self._look)
 
     def answer(self, image: NDArray[np.uint8], prompts: Sequence[Prompt]) -> list[Answer]:
@@ -109,7 +110,7 @@ class UltralyticsTeacher:
         half = head[2:4, anchors].T / 2
         centres = head[:2, anchors].T
         boxes = np.concatenate([centres - half, centres + half], axis=1)
-        kept = non_maximum_suppression(boxes, scores, classes, self._rules.iou, _MOST)
+        kept = non_maximum_suppression(boxes, scores, classes, _SAME, _MOST)
         planes = np.tensordot(head[4 + count :, anchors[kept]].T, protos, axes=1)
         small = (max(1, shape[1] // _STEP), max(1, shape[0] // _STEP))
         masks = np.full((len(kept), small[1], small[0]), _OUTSIDE, np.float32)
