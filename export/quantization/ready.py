@@ -37,7 +37,7 @@ def readied(program: ExportedProgram, simulator: Simulator, wide: Collection[str
         arguments = list(nodes[unit.name].args)
         for place, value in _values(simulator, layer).items():
             name = f"{unit.name}_ready_{place}"
-            module.register_buffer(name, value)
+            module.register_buffer(name, value.clone())  # it may come from inference mode
             with module.graph.inserting_before(nodes[unit.name]):
                 arguments[place : place + 1] = [module.graph.get_attr(name)]
         nodes[unit.name].args = tuple(arguments)
