@@ -16,6 +16,7 @@ from export.evaluation.agreement import AgreementMetric
 from export.evaluation.compact import unpack
 from export.evaluation.compare import Comparison, Rules, unknown_row
 from export.evaluation.data import DataSource
+from export.evaluation.judging import figure_name
 from export.evaluation.runner import Measured
 from export.evaluation.subject import Subject
 
@@ -55,7 +56,7 @@ class Judge:
         metric: Any = AgreementMetric()
         if labelled:
             metric = METRICS.open(data.decode.kind).for_decode(data.decode)  # type: ignore[attr-defined]
-        self._rules = Rules(metric, _primary(metric, gate.metric), gate.budget, gate.replicates, gate.seed)
+        self._rules = Rules(metric, figure_name(metric, gate.metric), gate.budget, gate.replicates, gate.seed)
         observations = base.observations if labelled else [1.0] * len(base.predictions)
         self._comparison = Comparison(self._rules, observations, with_slices=gate.with_slices)
 
@@ -74,15 +75,3 @@ class Judge:
             for a, b in zip(self._base.predictions, found.predictions, strict=True)
         ]
         return self._comparison.row(subject, found.observations or agreements, float(np.mean(agreements)))
-
-
-def _primary(metric: Any, asked: str | None) -> str:
-    if asked is None:
-        return str(metric.primary)
-    if asked not in metric.names:
-        raise DeployError(
-            "UNKNOWN-METRIC",
-            f"There is no metric called {asked!r} for this task.",
-            f"Choose one of: {', '.join(metric.names)}.",
-        )
-    return asked

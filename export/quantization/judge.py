@@ -12,20 +12,13 @@ from deploy.contracts.decode import Decode
 from deploy.contracts.preprocess import Preprocess
 from deploy.decode import DECODERS
 from deploy.decode.predictions import (
-    ClassPrediction,
-    ClassTruth,
-    InstancePrediction,
-    InstanceTruth,
-    MaskPrediction,
     Prediction,
-    Truth,
 )
-from deploy.errors import DeployError
 from deploy.metrics import METRICS
 from deploy.vision.geometry import Geometry
 from deploy.vision.preprocess import prepare
 from export.calibration.divergence import divergence
-from export.evaluation.judging import for_judging
+from export.evaluation.judging import figure_name, for_judging
 from training.data.samples import EvaluationSample
 
 Outputs = dict[str, NDArray[Any]]
@@ -90,23 +83,4 @@ class Judge:
 
     def _figure(self, asked: str | None) -> str:
         """A figure by its name, or by a short one such as ``map`` for the task's primary."""
-        if asked is None or asked in ("map", "miou", "metric"):
-            return str(self._metric.primary)
-        if asked not in self._metric.names:
-            raise DeployError(
-                "UNKNOWN-METRIC",
-                f"There is no metric called {asked!r} for this task.",
-                f"Choose one of: {', '.join(self._metric.names)}.",
-            )
-        return asked
-
-
-def _as_truth(prediction: Any, image: NDArray[np.uint8]) -> Truth:
-    """A confident prediction as if it were a label."""
-    if isinstance(prediction, ClassPrediction):
-        return ClassTruth(int(prediction.scores.argmax()))
-    if isinstance(prediction, InstancePrediction):
-        size = (image.shape[0], image.shape[1])
-        return InstanceTruth(size, prediction.boxes, prediction.classes, prediction.masks)
-    assert isinstance(prediction, MaskPrediction)
-    return prediction
+        return figure_name(self._metric, None if asked in ("map", "miou", "metric") else asked)
