@@ -129,3 +129,28 @@ def test_alignment_sees_layout_and_not_channels() -> None:
     assert float(alignment(maps, mixed).max()) < 1e-9
     assert float(alignment(maps, maps.flip(3)).min()) > 1e-3
     assert alignment(maps, torch.randn(2, 24, 8, 8)).shape == (2,)
+
+
+def test_every_part_is_exported_alone_and_runs_in_half_precision() -> None:
+    model = _model()
+    image, ids, points, box = _inputs(1, 1)
+    with torch.no_grad():
+        features, phrase = model.image(image), model.text(ids)
+        tokens = model.prompt(phrase, points, box)
+    parts = {
+        "image": (image,),
+        "text": (ids.int(),),
+        "prompt": (phrase, points, box),
+        "decoder": (features, tokens),
+    }
+    made_on_the_phone = {"linspace", "arange", "meshgrid", "randn"}
+    for name, given in parts.items():
+        program = torch.export.export(getattr(model, name), given)
+        called = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+        assert not {word for word in made_on_the_phone if any(word in each for each in called)}, name
+    halves = _model().half()
+    with torch.inference_mode():
+        small = halves(image.half(), ids, points.half(), box.half())
+        whole = model(image, ids, points, box)
+    for one, two in zip(small, whole, strict=True):
+        torch.testing.assert_close(one.float(), two, rtol=0.05, atol=0.05)

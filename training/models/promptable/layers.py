@@ -63,14 +63,16 @@ class Attention(nn.Module):
         return values.reshape(count, length, self.heads, self.share).transpose(1, 2)
 
 
-def fourier(places: Tensor, width: int) -> Tensor:
-    """Sines and cosines of coordinates: float (..., 2) in 0..1 to float (..., width).
+def rates(width: int) -> Tensor:
+    """The frequencies of ``fourier`` for ``width`` channels: float (width / 4,), half a turn to three turns
+    over the picture. The largest argument stays below 19, where fp16 still resolves 1/64."""
+    return math.pi * torch.linspace(0.5, 6.0, width // 4)
 
-    ``width / 4`` frequencies from half a turn to three turns over the picture (Tancik et al. 2020 use random
-    ones); the argument stays below 19, where fp16 still resolves 1/64.
-    """
-    rates = math.pi * torch.linspace(0.5, 6.0, width // 4, device=places.device)
-    angles = places[..., None] * rates  # (..., 2, width / 4)
+
+def fourier(places: Tensor, frequencies: Tensor) -> Tensor:
+    """Sines and cosines of coordinates (Tancik et al. 2020, with even frequencies for random ones): float
+    (..., 2) in 0..1 to float (..., 4 * frequencies)."""
+    angles = places[..., None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(-2)
 
 
@@ -79,4 +81,5 @@ def grid(height: int, width: int, channels: int) -> Tensor:
     rows, columns = torch.meshgrid(
         (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij"
     )
-    return fourier(torch.stack([columns, rows], dim=-1), channels).reshape(1, height * width, channels)
+    places = fourier(torch.stack([columns, rows], dim=-1), rates(channels))
+    return places.reshape(1, height * width, channels)

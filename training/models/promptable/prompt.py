@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.models.promptable.layers import fourier
+from training.models.promptable.layers import fourier, rates
 
 
 class PromptEncoder(nn.Module):
@@ -17,7 +17,8 @@ class PromptEncoder(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.width = width
+        self.frequencies: Tensor
+        self.register_buffer("frequencies", rates(width), persistent=False)
         self.norm = nn.LayerNorm(width)
         self.place = nn.Linear(width, width)
         self.point_kinds = nn.Parameter(torch.randn(3, width) * 0.5)  # absent, not this, this
@@ -39,10 +40,10 @@ class PromptEncoder(nn.Module):
         this = (label > 0.5).to(text.dtype)
         kinds = self.point_kinds
         kind = (1 - there) * kinds[0] + (there - this) * kinds[1] + this * kinds[2]
-        spots = kind + there * self.place(fourier(points[..., :2], self.width))
+        spots = kind + there * self.place(fourier(points[..., :2], self.frequencies))
         given = box[:, None, 4:]  # (N, 1, 1)
         corners = torch.stack([box[:, 0:2], box[:, 2:4]], dim=1)  # (N, 2, 2)
         edges = (1 - given) * self.corner_kinds[0] + given * (
-            self.corner_kinds[1] + self.place(fourier(corners, self.width))
+            self.corner_kinds[1] + self.place(fourier(corners, self.frequencies))
         )
         return torch.cat([self.norm(text)[:, None], spots, edges], dim=1)
