@@ -84,3 +84,14 @@ class Judge:
     def _figure(self, asked: str | None) -> str:
         """A figure by its name, or by a short one such as ``map`` for the task's primary."""
         return figure_name(self._metric, None if asked in ("map", "miou", "metric") else asked)
+
+
+def _as_truth(prediction: Any, image: NDArray[np.uint8]) -> Truth:
+    """A confident prediction as if it were a label."""
+    if isinstance(prediction, ClassPrediction):
+        return ClassTruth(int(prediction.scores.argmax()))
+    if isinstance(prediction, InstancePrediction):
+        size = (image.shape[0], image.shape[1])
+        return InstanceTruth(size, prediction.boxes, prediction.classes, prediction.masks)
+    assert isinstance(prediction, MaskPrediction)
+    return prediction
