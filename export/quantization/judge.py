@@ -12,7 +12,13 @@ from deploy.contracts.decode import Decode
 from deploy.contracts.preprocess import Preprocess
 from deploy.decode import DECODERS
 from deploy.decode.predictions import (
+    ClassPrediction,
+    ClassTruth,
+    InstancePrediction,
+    InstanceTruth,
+    MaskPrediction,
     Prediction,
+    Truth,
 )
 from deploy.metrics import METRICS
 from deploy.vision.geometry import Geometry
