@@ -134,7 +134,7 @@ def _capture(
     torch.set_num_threads(request.threads)
     torch.manual_seed(request.seed)
     model = source.load()
-    pictures = samples.load(model.inputs, model.preprocess)
+    pictures = list(model.samples or samples.load(model.inputs, model.preprocess))
     captured = capture(model, pictures)
     names = getattr(model.decode, "class_names", None)
     calibration = pictures_for(request, source, precisions, names)
@@ -145,7 +145,8 @@ def _capture(
             "The model is not deterministic in eval mode; remove random ops from forward().",
         )
     write_program(captured, work)
-    return Export(request, name, fingerprint, model, captured, pictures, samples.clip(), calibration, work)
+    clip = None if model.samples else samples.clip()
+    return Export(request, name, fingerprint, model, captured, pictures, clip, calibration, work)
 
 
 def _write_job(export: Export, wanted: dict[str, tuple[str, ...]], precisions: Collection[str]) -> Plan:

@@ -19,7 +19,8 @@ class ExportRequest:
     the source knows them; ``samples`` is a folder of real pictures for parity, golden samples and overflow.
     ``calibration`` are folders for activation ranges; empty means the run's own training split. ``budget`` is
     a figure's name (``None``: the task's) and the largest drop of an ``auto`` file, measured on ``tune_data``
-    (labelled pictures) or else on the calibration's hold-out.
+    (labelled pictures) or else on the calibration's hold-out. ``phrases`` are encoded into a promptable run's
+    bundles beside its own.
     """
 
     spec: str
@@ -44,6 +45,7 @@ class ExportRequest:
     budget: tuple[str | None, float] = (None, 0.005)
     tune_data: Path | None = None
     finetune: int = 0
+    phrases: tuple[str, ...] = ()
     use_cache: bool = True
     seed: int = 0
     threads: int = 1

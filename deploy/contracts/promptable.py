@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from deploy.contracts.accuracy import EvaluationData
 from deploy.contracts.base import Contract, Document
+from deploy.contracts.verdict import Verdict
 
 Kind = Literal["text", "point", "box"]
 Role = Literal["truth", "teacher", "student", "exported"]
@@ -121,7 +122,8 @@ class EvaluatorFlag(Contract):
 
 class PromptableRow(Contract):
     """One model's line. ``asked``: what it was handed, hashed as it was handed over; kinds that it cannot
-    answer are missing there and null with a reason among the figures."""
+    answer are missing there and null with a reason among the figures. ``taints`` and ``verdict``: of an
+    exported chain, how it was run and whether it equals the student."""
 
     name: str
     role: Role
@@ -132,6 +134,8 @@ class PromptableRow(Contract):
     relative: tuple[RelativeFigure, ...] = ()
     slices: tuple[PromptSlice, ...] = ()
     flags: tuple[EvaluatorFlag, ...] = ()
+    taints: tuple[str, ...] = ()
+    verdict: Verdict | None = None
 
     def figure(self, metric: str, kind: Kind = "text") -> PromptFigure | None:
         """The figure of that name and kind of prompt; ``None`` where the row has none."""

@@ -7,6 +7,7 @@ from typing import Any
 from deploy.contracts.accuracy import AccuracyReport
 from deploy.contracts.artifact import Artifact
 from deploy.contracts.base import Contract
+from deploy.contracts.bundle import Bundle
 from deploy.contracts.checkpoint import Checkpoint
 from deploy.contracts.plan import BenchPlan
 from deploy.contracts.promptable import LookedAt, PromptableReport
@@ -15,6 +16,7 @@ from deploy.contracts.run import DeviceRun, Sample
 DOCUMENTS: dict[str, type[Contract]] = {
     "checkpoint": Checkpoint,
     "artifact": Artifact,
+    "bundle": Bundle,
     "accuracy": AccuracyReport,
     "promptable": PromptableReport,
     "looked_at": LookedAt,

@@ -85,7 +85,7 @@ def table(rows: Sequence[PromptableRow], kind: Kind = "text") -> tuple[list[str]
     lines = []
     for place, row in enumerate(rows):
         flags = dict.fromkeys(flag.id for flag in row.flags if flag.kind == kind)
-        name = row.role if row.name == row.role else f"{row.role} {row.name}"
+        name = " ".join(dict.fromkeys((*row.taints, row.role, row.name)))
         cells = [_cell(found[place]) for found in shown.values()]
         lines.append([name, *cells, ", ".join(flags) or "none"])
     return heads, lines

@@ -41,7 +41,32 @@ def judge_drop(
         confidence_percent: of the interval.
     """
     found = interval(replicates, confidence_percent)
-    if math.isnan(drop) or math.isnan(found.low):
+    known = not (math.isnan(drop) or math.isnan(found.low))
+    low, high = (found.low, found.high) if known else (None, None)
+    return judge_span(metric, drop if known else None, low, high, budget, samples, confidence_percent)
+
+
+def judge_span(
+    metric: str,
+    drop: float | None,
+    low: float | None,
+    high: float | None,
+    budget: float,
+    samples: int,
+    confidence_percent: float = 95.0,
+) -> Verdict:
+    """The verdict on a drop whose interval is known already; UNKNOWN where there is none.
+
+    Args:
+        metric: the figure's name.
+        drop: reference minus artifact; positive is worse.
+        low: lower end of its interval.
+        high: upper end.
+        budget: the largest drop that is allowed.
+        samples: number n of samples.
+        confidence_percent: of the interval.
+    """
+    if drop is None or low is None or high is None:
         return Verdict(
             outcome="UNKNOWN",
             reason=f"{metric} has nothing to measure on these {samples} samples",
@@ -50,20 +75,18 @@ def judge_drop(
             confidence_percent=confidence_percent,
             samples=samples,
         )
-    outcome, reason = _judge(drop, found.low, found.high, budget, samples)
+    outcome, reason = _judge(drop, low, high, budget, samples)
     return Verdict(
         outcome=outcome,
         reason=reason,
         metric=metric,
         budget=budget,
         drop=drop,
-        low=found.low,
-        high=found.high,
+        low=low,
+        high=high,
         confidence_percent=confidence_percent,
         samples=samples,
-        samples_needed=(
-            samples_needed(drop, found.low, found.high, budget, samples) if outcome == "CANNOT-TELL" else None
-        ),
+        samples_needed=samples_needed(drop, low, high, budget, samples) if outcome == "CANNOT-TELL" else None,
     )
 
 

@@ -20,12 +20,14 @@ Examples:
   deploy export yolov8n-seg.pt --target onnx
   deploy export yolov8n-seg.pt --target all --precision int8 --calibration my_pictures
   deploy export runs/first --target onnx --precision auto --budget miou=0.005
+  deploy export runs/prompts --target all --phrase "red disc"
   deploy export timm:tf_efficientnet_lite0 --weights w.safetensors --target executorch
   deploy export my_pkg.models:build --weights w.pth --input image=1x3x256x256 --target coreml
 
 MODEL is a run folder, an ultralytics checkpoint (.pt), timm:NAME, or package.module:function that
-returns a torch.nn.Module. Without MODEL it is the newest run in runs/, and if there is none yet, the
-demo's, trained on the spot.
+returns a torch.nn.Module. A run that answers prompts becomes a bundle of three parts; one of them alone
+is RUN#image_encoder, RUN#text_encoder or RUN#mask_decoder. Without MODEL it is the newest run in runs/,
+and if there is none yet, the demo's, trained on the spot.
 """
 
 
@@ -105,6 +107,12 @@ demo's, trained on the spot.
     show_default=True,
     help="Steps of training for 8 bits, kept only where they pay.",
 )
+@click.option(
+    "--phrase",
+    "phrases",
+    multiple=True,
+    help="Encode this phrase too, into a promptable run's bundle; repeat.",
+)
 @click.option("--no-cache", is_flag=True, help="Convert again even if nothing changed.")
 @seed_option
 @threads_option
@@ -118,10 +126,15 @@ def command(**options: Any) -> int:
     from deploy import console
     from deploy.errors import ExitCode
     from export.build import build
+    from export.bundles.flow import is_promptable
 
     request = _request(options)
+    if is_promptable(request.spec):
+        from export.commands.export_bundles import export_bundles
+
+        return export_bundles(request)
     results = build(request)
-    console.emit({"results": [_json(result) for result in results]})
+    console.emit({"results": [as_json(result) for result in results]})
     _show(results)
     built = [result for result in results if result.folder is not None]
     _next(built)
@@ -154,6 +167,7 @@ def _request(options: dict[str, Any]) -> ExportRequest:
         budget=parse_budget(options["budget"]),
         tune_data=options["tune_data"],
         finetune=options["finetune"],
+        phrases=options["phrases"],
         use_cache=not options["no_cache"],
         seed=options["seed"],
         threads=options["threads"] or 1,  # the converters already keep the cores busy side by side
@@ -186,7 +200,8 @@ def _newest_run() -> str:
     return str(train_demo(Path("runs/demo")))
 
 
-def _json(result: Built) -> dict[str, Any]:
+def as_json(result: Built) -> dict[str, Any]:
+    """A result as ``--json`` prints it."""
     return {
         "target": result.target,
         "precision": result.precision,
@@ -203,12 +218,13 @@ def _show(results: list[Built]) -> None:
     columns = ["target", "precision", "result", "size", "weights", "parity", "seconds", "folder"]
     places = {result.folder.parent for result in results if result.folder is not None}
     title = f"Export to {places.pop()}" if places else "Export"
-    console.table(title, columns, [_line(result) for result in results])
+    console.table(title, columns, [describe(result) for result in results])
     for result in results:
         _show_details(result)
 
 
-def _line(result: Built) -> list[str]:
+def describe(result: Built) -> list[str]:
+    """Cells of a result: target, precision, result, size, weights, parity, seconds, folder."""
     artifact = result.artifact
     target = "reference" if result.target == "torch" else result.target
     if artifact is None or result.folder is None:

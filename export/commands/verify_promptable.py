@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from deploy.contracts.promptable import PromptableReport
+    from deploy.contracts.promptable import PromptableReport, PromptableRow
     from training.evaluation.promptable import Evaluation
 
 _REPORT = "promptable.json"
@@ -63,8 +63,8 @@ def refuse_strays(options: dict[str, Any]) -> None:
 def verify_promptable(options: dict[str, Any]) -> int:
     """Evaluate the runs, or record a look at the page; the exit code says what the flags say.
 
-    ARTIFACTS are run folders; a ``promptable.json`` among them is put into the same table, if its protocol
-    is the same.
+    ARTIFACTS are run folders and bundles, which are compared with the run that they were exported from; a
+    ``promptable.json`` among them is put into the same table, if its protocol is the same.
     """
     if options["looked_at"] is not None:
         return _look(options)
@@ -73,11 +73,11 @@ def verify_promptable(options: dict[str, Any]) -> int:
     from deploy.prompts.comparison import compare
 
     reports = [PromptableReport.load(path) for path in options["artifacts"] if path.suffix == ".json"]
-    runs = [path for path in options["artifacts"] if path.suffix != ".json"]
+    named = [path for path in options["artifacts"] if path.suffix != ".json"]
     files: list[str] = []
-    if runs:
-        done = _evaluate(runs, options)
-        folder = _folder(runs, options)
+    if named:
+        done = _evaluate(named, options)
+        folder = _folder(named, options)
         page = options["page"] or folder / _PAGE
         reports.insert(0, _keep(done, folder, page))
         files = [str(folder / _REPORT), str(page)]
@@ -93,8 +93,13 @@ def verify_promptable(options: dict[str, Any]) -> int:
     return _exit_code(reports)
 
 
-def _evaluate(runs: list[Path], options: dict[str, Any]) -> Evaluation:
+def _evaluate(named: list[Path], options: dict[str, Any]) -> Evaluation:
+    from dataclasses import replace
+
+    from deploy.bundles.opening import is_bundle
     from deploy.threads import set_environment
+    from export.bundles.contestants import open_chains
+    from export.bundles.judge import judged
     from training.evaluation.open_answerers import GENERATED, open_contestants, open_judged_world
     from training.evaluation.promptable import Settings, evaluate
 
@@ -102,8 +107,11 @@ def _evaluate(runs: list[Path], options: dict[str, Any]) -> Evaluation:
     data, limit = options["data"], options["limit"]
     world = open_judged_world(data, options["names"], whole=options["whole"], limit=limit)
     settings = Settings(limit=limit, replicates=options["replicates"], seed=options["seed"])
-    contestants = open_contestants(runs, options["teacher"], world)
-    return evaluate(world, contestants, settings, where=str(data or GENERATED))
+    bundles = [path for path in named if is_bundle(path)]
+    chains = open_chains(bundles, [path for path in named if path not in bundles])
+    contestants = [*open_contestants(chains.runs, options["teacher"], world), *chains.contestants]
+    done = evaluate(world, contestants, settings, where=str(data or GENERATED))
+    return replace(done, report=judged(done.report, chains.taints, options["budget"]))
 
 
 def _keep(done: Evaluation, folder: Path, page: Path) -> PromptableReport:
@@ -147,6 +155,11 @@ def _show(report: PromptableReport, rows: tuple[Any, ...], files: list[str]) -> 
         for share in row.relative:
             if share.metric == "mIoU" and share.kind == "text":
                 console.say(f"{row.name}: mIoU is {share.ratio:.0%} of {share.to}'s.")
+        if row.verdict is not None:
+            needed = row.verdict.samples_needed
+            hint = f" About {needed} pictures would settle it." if needed else ""
+            title = " ".join((*row.taints, row.name))
+            console.say(f"{title}: {row.verdict.outcome}: {row.verdict.metric}: {row.verdict.reason}.{hint}")
         for flag in row.flags:
             console.say(f"{row.name}: {flag.id} ({flag.severity}): {flag.sentence} {flag.remedy}")
     console.say(f"protocol {report.protocol_sha256[:16]}; {report.visual}")
@@ -155,16 +168,24 @@ def _show(report: PromptableReport, rows: tuple[Any, ...], files: list[str]) -> 
 
 
 def _exit_code(reports: list[PromptableReport]) -> int:
-    """FAIL (3) when a student's flag says so; CANNOT-TELL (4) when a figure says nothing, or the teacher's
-    own flags do; else PASS."""
+    """FAIL (3) when a student's flag or a chain's verdict says so; CANNOT-TELL (4) when a figure says
+    nothing, or the teacher's own flags do; else PASS. Beside chains the student is a yardstick: its flags, and a
+    chain's that are the student's as well, are shown and not counted."""
     from deploy.errors import ExitCode
 
-    told = {
-        "CANNOT-TELL" if row.role == "teacher" and flag.severity == "FAIL" else flag.severity
-        for report in reports
-        for row in report.rows
-        for flag in row.flags
-    }
+    told = {word for report in reports for word in _told(report.rows)}
     if "FAIL" in told:
         return ExitCode.FAIL
-    return ExitCode.CANNOT_TELL if "CANNOT-TELL" in told else ExitCode.PASS
+    return ExitCode.CANNOT_TELL if told & {"CANNOT-TELL", "UNKNOWN"} else ExitCode.PASS
+
+
+def _told(rows: tuple[PromptableRow, ...]) -> Iterator[str]:
+    """Severities and outcomes that decide one report's exit code."""
+    chains = any(row.role == "exported" for row in rows)
+    known = {(flag.id, flag.kind) for row in rows if chains and row.role == "student" for flag in row.flags}
+    for row in rows:
+        if row.verdict is not None:
+            yield row.verdict.outcome
+        for flag in row.flags:
+            if (flag.id, flag.kind) not in known:
+                yield "CANNOT-TELL" if (row.role, flag.severity) == ("teacher", "FAIL") else flag.severity

@@ -17,6 +17,7 @@ SOURCES: DoorPlate[type[ModelSource]] = DoorPlate(
     "source",
     {
         "run": "export.sources.run:RunSource",
+        "part": "export.sources.part:PartSource",
         "ultralytics": "export.sources.ultralytics:UltralyticsSource",
         "timm": "export.sources.timm:TimmSource",
         "python": "export.sources.python:PythonSource",
@@ -25,12 +26,16 @@ SOURCES: DoorPlate[type[ModelSource]] = DoorPlate(
 
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "run": (),
+    "part": (),
     "ultralytics": ("image_size",),
     "timm": ("weights", "image_size"),
     "python": ("weights", "inputs", "preprocess", "decode"),
+    "bundle": ("phrases",),
 }
-"""The model options that each kind of source understands; others would be ignored, so they are refused."""
+"""The model options that each kind of source understands; others would be ignored, so they are refused.
+A bundle is no source: its parts are."""
 
+_FLAGS = {"inputs": "input", "phrases": "phrase"}
 _PYTHON = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -44,7 +49,7 @@ def open_source(request: ExportRequest) -> ModelSource:
     kind = kind_of(request.spec)
     for option in {name for names in _OPTIONS.values() for name in names} - set(_OPTIONS[kind]):
         if getattr(request, option):
-            flag = "--input" if option == "inputs" else f"--{option.replace('_', '-')}"
+            flag = f"--{_FLAGS.get(option, option).replace('_', '-')}"
             raise DeployError(
                 "OPTION-UNUSED",
                 f"{flag} says nothing about {request.spec}, which brings its own.",
@@ -58,6 +63,8 @@ def kind_of(spec: str) -> str:
     path = Path(spec)
     if path.is_dir():
         return "run"
+    if Path(spec.rpartition("#")[0]).is_dir() and "#" in spec:
+        return "part"
     if spec.startswith("timm:"):
         return "timm"
     if path.suffix in (".pt", ".pth") and (path.exists() or not _PYTHON.fullmatch(spec)):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from export.request import ExportRequest
+    from export.samples import Picture
     from training.data.samples import EvaluationSet
 
 
@@ -22,7 +23,8 @@ class LoadedModel:
     """A model in eval mode, fp32, on the CPU, and how pictures get in and predictions out.
 
     ``inputs`` have static shapes. ``preprocess`` is ``None`` where no picture goes in.
-    ``output_names`` is ``None`` where the model's own structure names them.
+    ``output_names`` is ``None`` where the model's own structure names them. ``samples`` are real inputs that
+    the source itself brings, where they are more than pictures.
     """
 
     module: nn.Module
@@ -31,6 +33,7 @@ class LoadedModel:
     preprocess: Preprocess | None
     decode: Decode
     task: str
+    samples: tuple[Picture, ...] | None = None
 
 
 class ModelSource(Protocol):

@@ -25,6 +25,7 @@ from deploy.contracts.artifact import (
     WideOp,
 )
 from deploy.contracts.base import Contract
+from deploy.contracts.bundle import PART_ROLES, Bundle, BundlePart, EncodedPhrases
 from deploy.contracts.checkpoint import Checkpoint
 from deploy.contracts.decode import BinaryMaskDecode, YoloDecode
 from deploy.contracts.lineage import LineageStep
@@ -236,6 +237,35 @@ ARTIFACT = Artifact(
     export_ms=31250,
 )
 
+BUNDLE = Bundle(
+    name="prompts",
+    target="onnx",
+    precision="w8a8",
+    task="promptable_masks",
+    parts={
+        role: BundlePart(
+            folder=role,
+            precision="w8a8" if role == "image_encoder" else "fp16",
+            reason=None if role == "image_encoder" else "this part takes no pictures",
+            model_sha256=sha(role),
+            model_bytes=140_000,
+            manifest_sha256=sha(f"manifest of {role}"),
+        )
+        for role in PART_ROLES
+    },
+    prompts=PROMPTS,
+    encoded=EncodedPhrases(
+        file="phrases.npy",
+        sha256=sha("phrases"),
+        phrases=("red disc", "shape"),
+        ids={"red disc": (3, 2, 0, 0), "shape": (4, 0, 0, 0)},
+    ),
+    thresholds=PromptThresholds(),
+    reference_identity=sha("reference bundle"),
+    source=Source(spec="runs/prompts", kind="run", weights_sha256=sha("weights"), code_sha256=sha("code")),
+    toolchain=VERSIONS,
+)
+
 DROP = DropInterval(
     metric="mask_mAP50-95", reference=0.411, value=0.4085, drop=0.0025, low=-0.0005, high=0.0065, samples=64
 )
@@ -353,6 +383,30 @@ PROMPTABLE = PromptableReport(
                 ),
             ),
         ),
+        PromptableRow(
+            name="first-coreml-fp16",
+            role="exported",
+            sha256=sha("bundle"),
+            asked=(TEXT,),
+            figures=(MIOU,),
+            presence=(),
+            relative=(
+                RelativeFigure(
+                    kind="text", metric="mIoU", to="student first", ratio=0.999, low=0.997, high=1.001
+                ),
+            ),
+            taints=("EMULATED-COREML",),
+            verdict=Verdict(
+                outcome="PASS",
+                reason="the drop lies between -0.0010 and +0.0030, within the budget of 0.0100",
+                metric="text mIoU, relative",
+                budget=0.01,
+                drop=0.001,
+                low=-0.001,
+                high=0.003,
+                samples=120,
+            ),
+        ),
     ),
     replicates=1000,
     seed=0,
@@ -431,6 +485,7 @@ RUN = DeviceRun(
 ONE_OF_EACH: dict[str, Contract] = {
     "checkpoint": CHECKPOINT,
     "artifact": ARTIFACT,
+    "bundle": BUNDLE,
     "accuracy": ACCURACY,
     "promptable": PROMPTABLE,
     "looked_at": LOOKED_AT,

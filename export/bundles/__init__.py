@@ -1,0 +1,1 @@
+"""Export a promptable run as bundles: parts by the usual flow, phrases encoded, then tied together."""
