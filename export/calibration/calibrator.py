@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,9 +57,9 @@ class Calibrator:
             observer.next_sample()
         hold_out = list(self.hold_out())
 
-        def run(ranges: Ranges) -> list[dict[str, NDArray[Any]]]:
+        def run(ranges: Ranges, part: Sequence[int]) -> list[dict[str, NDArray[Any]]]:
             runner = build(ranges)
-            return [runner(sample) for sample in hold_out]
+            return [runner(hold_out[index]) for index in part]
 
         return choose(observer, given.methods, given.counts, self._job.decode, self.references, run, whole)
 

@@ -1,4 +1,9 @@
-"""Try every way of calibrating on held-out samples and keep the one that diverges least."""
+"""Try every way of calibrating on held-out samples and keep the one that diverges least.
+
+All are tried on a quarter of the samples, the better half of them on another quarter, the better half of
+those on the rest (successive halving: Jamieson and Talwalkar, 2016, arXiv 1502.07943). Near the top they
+differ by less than 16 pictures can tell; so 32 cost what 16 did when every way saw them all.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +21,13 @@ from export.calibration.methods import METHODS, Range
 Outputs = Mapping[str, NDArray[np.generic]]
 Ranges = dict[str, Range]
 
+_LEAST_TO_HALVE = 8
+"""Held-out samples below which every way sees them all."""
+
 
 @dataclass(frozen=True)
 class Trial:
-    """One way of calibrating and how far from the reference it ended on the hold-out."""
+    """One way of calibrating and how far from the reference it was on the held-out samples that it saw."""
 
     method: str
     samples: int
@@ -53,14 +61,14 @@ def choose(
     counts: Sequence[int],
     decode: Decode,
     references: Sequence[Outputs],
-    run: Callable[[Ranges], Sequence[Outputs]],
+    run: Callable[[Ranges, Sequence[int]], Sequence[Outputs]],
     whole: Collection[str] = (),
 ) -> Chosen:
     """Build the model with every candidate's ranges and compare it with the reference on held-out samples.
 
     Args:
         references: the fp32 outputs on the hold-out.
-        run: builds the quantized model with the given ranges and runs the hold-out through it.
+        run: builds the quantized model with the given ranges and runs these samples of the hold-out.
         whole: see ``ranges_of``.
 
     A single candidate is not tried: there is nothing to choose.
@@ -68,9 +76,22 @@ def choose(
     candidates = [(method, count) for method in methods for count in counts]
     if len(candidates) == 1:
         return Chosen(ranges_of(observer, *candidates[0], whole), (Trial(*candidates[0], divergence=None),))
-    trials = [
-        Trial(method, count, divergence(decode, references, run(ranges_of(observer, method, count, whole))))
-        for method, count in candidates
-    ]
-    trials.sort(key=lambda trial: trial.divergence or 0.0)
-    return Chosen(ranges_of(observer, trials[0].method, trials[0].samples, whole), tuple(trials))
+    sums = dict.fromkeys(candidates, 0.0)
+    left, seen, done = candidates, 0, list[Trial]()
+    for part in _parts(len(references)):
+        for each in left:
+            outputs = run(ranges_of(observer, *each, whole), part)
+            sums[each] += divergence(decode, [references[index] for index in part], outputs) * len(part)
+        seen += len(part)
+        left = sorted(left, key=sums.__getitem__)
+        kept = (len(left) + 1) // 2 if seen < len(references) else 0
+        done[:0] = [Trial(*each, divergence=sums[each] / seen) for each in left[kept:]]
+        left = left[:kept]
+    return Chosen(ranges_of(observer, done[0].method, done[0].samples, whole), tuple(done))
+
+
+def _parts(samples: int) -> list[range]:
+    """Which samples a round sees: a quarter, a quarter and the rest, each an even spread over all."""
+    if samples < _LEAST_TO_HALVE:
+        return [range(samples)]
+    return [range(0, samples, 4), range(2, samples, 4), range(1, samples, 2)]

@@ -21,7 +21,7 @@ from training.data.folders import open_folder
 from training.data.samples import EvaluationSample, EvaluationSet
 
 LEAST = 4
-_HOLD_OUT_SHARE = 0.2
+_HOLD_OUT_SHARE = 0.5
 
 
 @dataclass(frozen=True)

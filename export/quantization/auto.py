@@ -141,9 +141,9 @@ def _ranges(simulator: Simulator, material: Material) -> Ranges:
         observer.next_sample()
     tried = _samples(material, material.hold_out[:_TRIED])
 
-    def run(ranges: Ranges) -> list[dict[str, NDArray[Any]]]:
+    def run(ranges: Ranges, part: Sequence[int]) -> list[dict[str, NDArray[Any]]]:
         simulator.ranges = ranges
-        return _answers(simulator, tried, material.outputs, narrow=True)
+        return _answers(simulator, [tried[index] for index in part], material.outputs, narrow=True)
 
     references = _answers(simulator, tried, material.outputs, narrow=False)
     return choose(observer, tuple(METHODS), (len(samples),), material.decode, references, run).ranges

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,8 @@ def test_the_way_that_diverges_least_is_chosen_and_every_trial_is_told() -> None
         observer.next_sample()
     reference = {"y": np.float32([[1.0]])}
 
-    def run(ranges: dict[str, tuple[float, float]]) -> list[dict[str, Any]]:
-        return [{"y": np.float32([[ranges["x"][1]]])}]
+    def run(ranges: dict[str, tuple[float, float]], part: Sequence[int]) -> list[dict[str, Any]]:
+        return [{"y": np.float32([[ranges["x"][1]]])} for _ in part]
 
     chosen = choose(observer, ("minmax",), (2, 4), TensorsDecode(), [reference], run)
     assert chosen.ranges["x"] == (-1.0, 1.0)
@@ -86,12 +87,31 @@ def test_the_way_that_diverges_least_is_chosen_and_every_trial_is_told() -> None
     assert chosen.trials[0].divergence == pytest.approx(0)
 
 
+def test_only_what_leads_sees_all_samples() -> None:
+    observer = Observer([1, 2, 3, 4])
+    for size in (1.0, 2.0, 4.0, 8.0):
+        observer.watch("x", np.float32([-size, size]))
+        observer.next_sample()
+    seen: dict[float, list[int]] = {}
+
+    def run(ranges: dict[str, tuple[float, float]], part: Sequence[int]) -> list[dict[str, Any]]:
+        seen.setdefault(ranges["x"][1], []).extend(part)
+        return [{"y": np.float32([[ranges["x"][1]]])} for _ in part]
+
+    references = [{"y": np.float32([[1.9]])} for _ in range(12)]
+    chosen = choose(observer, ("minmax",), (1, 2, 3, 4), TensorsDecode(), references, run)
+    assert [trial.samples for trial in chosen.trials] == [2, 1, 3, 4]
+    assert {size: len(indices) for size, indices in seen.items()} == {1.0: 6, 2.0: 12, 4.0: 3, 8.0: 3}
+    assert sorted(seen[2.0]) == list(range(12))
+    assert chosen.ranges["x"] == (-2.0, 2.0)
+
+
 def test_one_way_is_not_tried() -> None:
     observer = Observer([1])
     observer.watch("x", np.float32([2.0, 3.0]))
     observer.next_sample()
 
-    def run(ranges: Any) -> Any:
+    def run(ranges: Any, part: Any) -> Any:
         raise AssertionError("there is nothing to choose")
 
     chosen = choose(observer, ("minmax",), (1,), TensorsDecode(), [], run)
