@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.contracts.artifact import MANIFEST, Artifact
+from deploy.contracts.bundle import BUNDLE, Bundle
 from deploy.errors import DeployError, ExitCode
 from deploy.store import sha256_tree
 
@@ -22,6 +23,11 @@ class Exported:
     def model(self) -> Path:
         """The model file (or package folder)."""
         return self.folder / self.artifact.model_file
+
+    @property
+    def manifest(self) -> Path:
+        """The document that everything known stands in."""
+        return self.folder / MANIFEST
 
     @property
     def gives_masks(self) -> bool:
@@ -102,8 +108,15 @@ def choose(folders: Iterable[Path], include_reference: bool) -> tuple[list[Path]
     skipped: list[Path] = []
     for folder in listed:
         try:
-            role = open_artifact(folder).artifact.role
+            role = _role(folder)
         except DeployError:
             role = "export"
         (skipped if role == "reference" else benched).append(folder)
     return (benched, skipped) if benched else (skipped, [])
+
+
+def _role(folder: Path) -> str:
+    """The role of an artifact or of a bundle."""
+    if (folder / BUNDLE).is_file():
+        return Bundle.load(folder / BUNDLE).role
+    return open_artifact(folder).artifact.role

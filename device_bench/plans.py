@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.artifacts import Exported
-from deploy.contracts.artifact import MANIFEST
+from deploy.contracts.artifact import Artifact
 from deploy.contracts.plan import BenchPlan, Clip, Frame, WarmUp
 from deploy.errors import DeployError
 from deploy.store import sha256_file, sha256_tree
+from device_bench.chains import BenchedBundle, plan_chain
 from device_bench.clips import ClipFiles
 
 PLAN = "plan.json"
@@ -28,6 +29,7 @@ class Measure:
     max_iterations: int | None = None
     warm_up: WarmUp = ADAPTIVE
     mask_classes: tuple[str, ...] | None = None
+    phrase: str | None = None
 
 
 REFERENCE_WARM_UP = WarmUp(min_iterations=1, min_ns=0, max_ns=1, steady_iterations=1)
@@ -35,22 +37,24 @@ REFERENCE_WARM_UP = WarmUp(min_iterations=1, min_ns=0, max_ns=1, steady_iteratio
 
 def reference_measure(measure: Measure) -> Measure:
     """The shortest timed part: of the reference only the masks are wanted."""
-    return Measure(1, measure.threads, measure.seed, 1, REFERENCE_WARM_UP, measure.mask_classes)
+    return Measure(
+        1, measure.threads, measure.seed, 1, REFERENCE_WARM_UP, measure.mask_classes, measure.phrase
+    )
 
 
 def write_plan(exported: Exported, clips: list[ClipFiles], measure: Measure, folder: Path) -> BenchPlan:
     """Fill ``folder`` and return the plan written there."""
     artifact = exported.artifact
     check_mask_classes(exported, measure.mask_classes)
-    link(exported.model, inside(folder, artifact.model_file))
-    for sample in artifact.golden.samples:
-        names = [tensor.file for tensor in (*sample.inputs, *sample.outputs)]
-        for name in [*names, *([sample.image] if sample.image else [])]:
-            link(exported.folder / name, inside(folder, name))
+    _link_model(exported.folder, artifact, folder)
+    chain = None
+    if isinstance(exported, BenchedBundle):
+        chain, decoder = plan_chain(exported, folder)
+        _link_model(exported.folder, decoder, folder)
     plan = BenchPlan(
         plan_id="",
         artifact=artifact.name,
-        artifact_sha256=sha256_file(exported.folder / MANIFEST),
+        artifact_sha256=sha256_file(exported.manifest),
         target=artifact.target,
         precision=artifact.precision,
         model_file=artifact.model_file,
@@ -67,10 +71,20 @@ def write_plan(exported: Exported, clips: list[ClipFiles], measure: Measure, fol
         max_iterations=measure.max_iterations,
         threads=measure.threads,
         seed=measure.seed,
+        chain=chain,
     )
     plan = plan.model_copy(update={"plan_id": plan.digest()[:16]})
     plan.save(folder / PLAN)
     return plan
+
+
+def _link_model(source: Path, artifact: Artifact, folder: Path) -> None:
+    """The model file and its golden samples."""
+    link(source / artifact.model_file, inside(folder, artifact.model_file))
+    for sample in artifact.golden.samples:
+        names = [tensor.file for tensor in (*sample.inputs, *sample.outputs)]
+        for name in [*names, *([sample.image] if sample.image else [])]:
+            link(source / name, inside(folder, name))
 
 
 def check_mask_classes(exported: Exported, names: tuple[str, ...] | None) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deploy.artifacts import Exported, check_bytes, find_reference
-from deploy.contracts.artifact import MANIFEST
+from deploy.artifacts import Exported
 from deploy.errors import DeployError
-from deploy.store import canonical_json, sha256_bytes, write_json
+from deploy.store import canonical_json, sha256_bytes, sha256_file, write_json
+from device_bench.chains import check_benched, reference_of
 from device_bench.clips import ClipFiles
 from device_bench.plans import PLAN, Measure, link, reference_measure, write_plan
 from device_bench.transports.protocol import Progress
@@ -41,7 +41,7 @@ class ReferenceRuns:
         if not exported.gives_masks or not clips:
             what = "this model gives no masks" if clips else "no clip was run"
             raise DeployError("NO-MASKS", f"There is nothing to compare: {what}.", "Add --clip DIR.")
-        reference = find_reference(exported, self._given)
+        reference = reference_of(exported, self._given)
         if reference is None:
             raise DeployError(
                 "REFERENCE-MISSING",
@@ -49,7 +49,8 @@ class ReferenceRuns:
                 "Name it with --reference.",
             )
         files = [[str(path) for path in clip.frames] for clip in clips]
-        key = sha256_bytes(canonical_json([reference.artifact.model_sha256, files]).encode())[:16]
+        facts = [reference.artifact.model_sha256, sha256_file(reference.manifest), self._measure.phrase]
+        key = sha256_bytes(canonical_json([*facts, files]).encode())[:16]
         out = self._scratch / key
         if not (out / "run.json").exists():
             self._carry_out(reference, clips, out, progress)
@@ -62,7 +63,7 @@ class ReferenceRuns:
         reason = desktop.why_not(reference.artifact.target)
         if reason is not None:
             raise DeployError("RUNTIME-MISSING", f"The fp32 reference cannot run: {reason}.", "Install it.")
-        check_bytes(reference)
+        check_benched(reference)
         plan_folder = self._scratch / f"{out.name}-plan"
         write_plan(reference, clips, reference_measure(self._measure), plan_folder)
 
@@ -76,4 +77,4 @@ class ReferenceRuns:
                 run.failure.id, f"The fp32 reference failed: {run.failure.summary}", "Export it again."
             )
         link(plan_folder / PLAN, out / PLAN)
-        link(reference.folder / MANIFEST, out / MANIFEST)
+        link(reference.manifest, out / reference.manifest.name)

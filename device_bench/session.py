@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy import console
-from deploy.artifacts import Exported, check_bytes, open_artifact
-from deploy.contracts.artifact import MANIFEST
+from deploy.artifacts import Exported
 from deploy.contracts.run import DeviceRun
 from deploy.errors import DeployError
 from deploy.store import new_folder
+from device_bench.chains import check_benched, open_benched
 from device_bench.clips import ClipFiles, find_clips, golden_clip
 from device_bench.plans import PLAN, Measure, link, write_plan
 from device_bench.preflight import wrong_pairing
@@ -61,7 +61,7 @@ def bench(request: Request, progress: Progress) -> Iterator[Outcome]:
         references = ReferenceRuns(Path(scratch) / "references", request.reference, request.measure)
         for folder in request.artifacts:
             try:
-                exported = open_artifact(folder)
+                exported = open_benched(folder, request.measure.phrase)
                 told = _named(folder.name, progress)
                 run, place = _one(request, exported, clips, transport, references, told)
                 yield Outcome(folder, run, place)
@@ -85,7 +85,7 @@ def _one(
             f"{exported.folder.name} cannot run on {request.device}: {reason}.",
             "Bench it on a device that can; list them with: deploy devices",
         )
-    check_bytes(exported)
+    check_benched(exported)
     warning = wrong_pairing(exported.artifact.deployment, platform.machine())
     if warning is not None and request.device == "desktop":
         console.note(f"{exported.folder.name}: {warning}")
@@ -126,4 +126,4 @@ def _keep(work: Path, exported: Exported) -> None:
         if (work / WORK / name).exists():
             shutil.move(work / WORK / name, work / name)
     shutil.rmtree(work / WORK)
-    link(exported.folder / MANIFEST, work / MANIFEST)
+    link(exported.manifest, work / exported.manifest.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from deploy.contracts.artifact import Source
 from deploy.contracts.base import Contract, Document
@@ -32,6 +32,22 @@ class BundlePart(Contract):
     manifest_sha256: str
 
 
+class BundleParts(Contract):
+    """The parts by role."""
+
+    image_encoder: BundlePart
+    text_encoder: BundlePart
+    mask_decoder: BundlePart
+
+    def __getitem__(self, role: PartRole) -> BundlePart:
+        part: BundlePart = getattr(self, role)
+        return part
+
+    def items(self) -> list[tuple[PartRole, BundlePart]]:
+        """Roles with their parts, in the order of the chain."""
+        return [(role, self[role]) for role in PART_ROLES]
+
+
 class EncodedPhrases(Contract):
     """The phrases' embeddings, made by the bundle's own text encoder: ``.npy``, float32 (N, D), rows in the
     order of ``phrases``. ``ids``: token ids by phrase, padding included."""
@@ -57,7 +73,7 @@ class Bundle(Document):
     target: str
     precision: str
     task: str
-    parts: dict[PartRole, BundlePart]
+    parts: BundleParts
     prompts: PromptContract
     encoded: EncodedPhrases
     thresholds: PromptThresholds
@@ -75,11 +91,4 @@ class Bundle(Document):
     @property
     def model_bytes(self) -> int:
         """Size of all parts together."""
-        return sum(part.model_bytes for part in self.parts.values())
-
-    @model_validator(mode="after")
-    def _whole(self) -> Bundle:
-        missing = [role for role in PART_ROLES if role not in self.parts]
-        if missing:
-            raise ValueError(f"a bundle needs {', '.join(PART_ROLES)}; {', '.join(missing)} is missing")
-        return self
+        return sum(part.model_bytes for _, part in self.parts.items())

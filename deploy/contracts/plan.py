@@ -10,6 +10,7 @@ from deploy.contracts.artifact import Golden
 from deploy.contracts.base import Contract, Document
 from deploy.contracts.decode import Decode
 from deploy.contracts.preprocess import Preprocess
+from deploy.contracts.promptable import PromptThresholds
 from deploy.contracts.tensor import TensorSpec
 
 
@@ -43,11 +44,32 @@ class Clip(Contract):
     frames: tuple[Frame, ...] = Field(min_length=1)
 
 
+class ChainPlan(Contract):
+    """A promptable chain: the plan's own model is the image encoder, and this is what comes behind it.
+
+    Every frame is encoded once and asked for ``phrase``, whose embedding lies in ``text_file`` (``.npy``,
+    float32 1 x D). ``points``: points that the decoder takes, all absent here. ``identity``: the bundle's.
+    """
+
+    identity: str
+    model_file: str
+    model_sha256: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    golden: Golden
+    phrase: str
+    text_file: str
+    text_sha256: str
+    points: int = Field(gt=0)
+    thresholds: PromptThresholds
+
+
 class BenchPlan(Document):
     """``plan.json``: paths are relative to the plan's own folder.
 
     Timed samples run for ``duration_ns`` or ``max_iterations``, whichever ends first. After the timed part
     every clip is run once, frame by frame, and the decoded masks are written as 8-bit PNG (0 or 255).
+    ``chain`` is there for a promptable bundle alone.
     """
 
     KIND: ClassVar[str] = "plan"
@@ -72,3 +94,4 @@ class BenchPlan(Document):
     max_iterations: int | None = None
     threads: int = Field(gt=0)
     seed: int
+    chain: ChainPlan | None = None

@@ -11,6 +11,7 @@ class Sample(Contract):
     """A line of ``samples.jsonl``: one timed frame. Times are integer nanoseconds of a monotonic clock.
 
     ``cpu_ns`` is the CPU time of the inference over all threads, ``None`` where the platform has none.
+    ``stages_ns``: the parts of a chain's ``infer_ns`` in their order, by name; ``None`` for a single model.
     """
 
     i: int
@@ -19,6 +20,7 @@ class Sample(Contract):
     infer_ns: int
     post_ns: int
     cpu_ns: int | None = None
+    stages_ns: dict[str, int] | None = None
 
 
 class Reading(Contract):

@@ -22,6 +22,7 @@ Examples:
   deploy bench artifacts/*
   deploy bench artifacts/* --clip clips/walk --duration 60s
   deploy bench artifacts/* --clip clips/dog --mask-class dog
+  deploy bench artifacts/prompts-onnx-fp16 --clip clips/walk --phrase "red disc"
   deploy bench artifacts/onnx-fp32 artifacts/onnx-int8 --interleave
 """
 
@@ -52,6 +53,7 @@ Examples:
     multiple=True,
     help="Count only this class in masks, of models with classes; repeatable [default: all].",
 )
+@click.option("--phrase", help="What a promptable bundle is asked for on every frame.")
 @click.option(
     "--reference",
     type=click.Path(exists=True, path_type=Path),
@@ -77,6 +79,7 @@ def command(
     clips: tuple[Path, ...],
     max_frames: int,
     classes: tuple[str, ...],
+    phrase: str | None,
     reference: Path | None,
     include_reference: bool,
     interleave: bool,
@@ -95,7 +98,7 @@ def command(
     from device_bench.session import Request
 
     chosen, skipped = choose(artifacts, include_reference or interleave)
-    measure = Measure(duration, threads or usable_cores(), seed, mask_classes=classes or None)
+    measure = Measure(duration, threads or usable_cores(), seed, mask_classes=classes or None, phrase=phrase)
     request = Request(tuple(chosen), measure, device, clips, reference, out, force, max_frames)
     return _interleave(request) if interleave else _bench(request, skipped)
 

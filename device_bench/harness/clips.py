@@ -12,7 +12,7 @@ from deploy.contracts.run import ClipResult
 from deploy.vision.images import read_rgb, write_png
 from device_bench.harness.feed import PictureFeed, Tensors
 from device_bench.harness.masks import class_indices, to_mask
-from device_bench.harness.pipeline import Pipeline
+from device_bench.harness.pipeline import AnyPipeline
 
 
 def run_clip(
@@ -20,7 +20,7 @@ def run_clip(
     plan: BenchPlan,
     folder: Path,
     out: Path,
-    pipeline: Pipeline,
+    pipeline: AnyPipeline,
     others: Tensors,
     step: Callable[[], None],
 ) -> ClipResult | None:

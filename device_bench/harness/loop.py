@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from time import perf_counter_ns
 
 from device_bench.harness.feed import Feed
-from device_bench.harness.pipeline import Pipeline
+from device_bench.harness.pipeline import AnyPipeline
 from device_bench.samples import Row
 
 FLUSH_NS = 1_000_000_000
@@ -29,7 +29,7 @@ def quiet_collector() -> Iterator[None]:
 
 
 def timed_loop(
-    pipeline: Pipeline,
+    pipeline: AnyPipeline,
     feed: Feed,
     duration_ns: int,
     max_iterations: int | None,
@@ -52,8 +52,8 @@ def timed_loop(
         begin = perf_counter_ns()
         end, flush = begin + duration_ns, begin + FLUSH_NS
         while True:
-            t, pre, infer, post, cpu = timed(feed, done)
-            append((done, t - begin, pre, infer, post, cpu))
+            t, pre, infer, post, cpu, *stages = timed(feed, done)
+            append((done, t - begin, pre, infer, post, cpu, *stages))
             done += 1
             now = t + pre + infer + post
             if done >= limit or now >= end:

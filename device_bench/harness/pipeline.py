@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import perf_counter_ns, process_time_ns
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,33 @@ from deploy.decode.predictions import Prediction
 from deploy.runtimes.protocol import Runtime
 from device_bench.harness.feed import Feed
 
-Times = tuple[int, int, int, int, int]
-"""t_ns (start, this process's monotonic clock), pre_ns, infer_ns, post_ns, cpu_ns (of the inference)."""
+Times = tuple[int, ...]
+"""t_ns (start, this process's monotonic clock), pre_ns, infer_ns, post_ns, cpu_ns (of the inference), then
+the stages of a chain."""
+
+
+class AnyPipeline(Protocol):
+    """A loaded model or chain. ``stages`` names what stands behind the five usual numbers of ``timed``."""
+
+    stages: tuple[str, ...]
+
+    def timed(self, feed: Feed, index: int) -> Times:
+        """One frame of the timed loop; the prediction is dropped."""
+        ...
+
+    def predict(self, feed: Feed, index: int) -> Prediction | None:
+        """The decoded prediction of one frame; ``None`` where the model takes no picture."""
+        ...
+
+    def first(self, inputs: Mapping[str, NDArray[np.generic]]) -> None:
+        """One inference and nothing else."""
+        ...
 
 
 class Pipeline:
     """A loaded model with its declared way in and out."""
+
+    stages: tuple[str, ...] = ()
 
     def __init__(self, plan: BenchPlan, runtime: Runtime) -> None:
         self._run = runtime.run
@@ -39,6 +60,10 @@ class Pipeline:
             self._decoder.decode(outputs, geometry)
         end = perf_counter_ns()
         return start, before - start, after - before, end - after, cpu
+
+    def first(self, inputs: Mapping[str, NDArray[np.generic]]) -> None:
+        """One inference and nothing else."""
+        self._run(inputs)
 
     def predict(self, feed: Feed, index: int) -> Prediction | None:
         """The decoded prediction of one frame; ``None`` where the model takes no picture."""

@@ -9,10 +9,10 @@ from deploy.contracts.run import WarmUpResult
 from deploy.statistics.steady import SteadyDetector
 from device_bench.harness.feed import Feed
 from device_bench.harness.loop import quiet_collector
-from device_bench.harness.pipeline import Pipeline
+from device_bench.harness.pipeline import AnyPipeline
 
 
-def warm_up(pipeline: Pipeline, feed: Feed, rule: WarmUp) -> WarmUpResult:
+def warm_up(pipeline: AnyPipeline, feed: Feed, rule: WarmUp) -> WarmUpResult:
     """Run frames until inference times meet the rule or ``rule.max_ns`` of wall time has passed."""
     detector = SteadyDetector(rule)
     observe, timed = detector.observe, pipeline.timed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from device_bench.score.model import Report, RunScore
+from device_bench.score.model import LatencyScore, Report, RunScore
 
 
 def provenance(report: Report) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -33,6 +33,10 @@ def facts(score: RunScore) -> list[tuple[str, str]]:
         pairs.append(("warm-up", f"{run.warm_up.iterations} frames, {seconds:.1f} s, {steady}"))
     if plan.mask_classes:
         pairs.append(("mask classes", ", ".join(plan.mask_classes)))
+    if plan.chain is not None:
+        pairs += [("phrase", plan.chain.phrase), ("mask decoder SHA-256", plan.chain.model_sha256)]
+    if score.latency is not None and score.latency.stages:
+        pairs.append(("stages, median", stages_text(score.latency)))
     if run.golden is not None:
         level = "" if run.golden.sqnr_db is None else f", worst {run.golden.sqnr_db:.1f} dB"
         pairs.append(("golden self-test", f"{run.golden.status}{level} ({run.golden.samples} samples)"))
@@ -46,6 +50,11 @@ def facts(score: RunScore) -> list[tuple[str, str]]:
         ]
     pairs.append(("run tools", _versions(run.toolchain)))
     return pairs
+
+
+def stages_text(latency: LatencyScore) -> str:
+    """Medians of a chain's stages in their order."""
+    return ", ".join(f"{name} {figure.value or 0:.2f} ms" for name, figure in latency.stages.items())
 
 
 def _versions(toolchain: dict[str, str]) -> str:

@@ -57,14 +57,20 @@ class Group:
 
     @property
     def name(self) -> str:
-        """The clip's name, with the classes its masks are made of where they were chosen."""
-        classes = self.members[0].run.plan.mask_classes
-        return f"{self.clip.sequence} ({', '.join(classes)})" if classes else self.clip.sequence
+        """The clip's name, with the classes or the phrase that its masks are made of."""
+        asked = _asked(self.members[0].run)
+        return f"{self.clip.sequence} ({', '.join(asked)})" if asked else self.clip.sequence
 
     @property
     def against(self) -> str:
         """What ``steady J&F`` goes by."""
         return self.members[0].scored.against
+
+
+def _asked(run: RunScore) -> tuple[str, ...]:
+    """What masks were made of: the classes that were chosen, or the phrase."""
+    chain = run.plan.chain
+    return (chain.phrase,) if chain else (run.plan.mask_classes or ())
 
 
 def groups(report: Report) -> list[Group]:
@@ -76,7 +82,7 @@ def groups(report: Report) -> list[Group]:
         for scored in run.clips:
             clip = by_name[scored.sequence]
             frames = [frame.sha256 for frame in clip.frames]
-            key = "|".join([clip.sequence, *frames, scored.against, *(run.plan.mask_classes or ())])
+            key = "|".join([clip.sequence, *frames, scored.against, *_asked(run)])
             clips[key] = clip
             members.setdefault(key, []).append(Member(index, run, scored))
     return [Group(clips[key], tuple(found), tuple(_rows(found))) for key, found in members.items()]

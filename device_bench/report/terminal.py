@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deploy import console
 from device_bench.comparison import Comparison
 from device_bench.report.advice import advice
+from device_bench.report.provenance import stages_text
 from device_bench.report.rows import (
     ACCURACY_COLUMNS,
     BRIEF_COLUMNS,
@@ -61,6 +62,10 @@ def _show_runs(report: Report) -> None:
     if report.runs:
         models = sorted({score.plan.artifact for score in report.runs})
         console.table(f"Runs of {models[0]}" if len(models) == 1 else "Runs", *run_table(report))
+    for score in report.runs:
+        if score.latency is not None and score.latency.stages:
+            whole = f"the whole frame {score.latency.frame.value or 0:.2f} ms"
+            console.say(f"{score.title}: {stages_text(score.latency)}; {whole} (medians)")
     clips = brief_clip_table(report)
     if clips:
         console.table(CLIP_TITLE, BRIEF_COLUMNS, clips)
@@ -149,7 +154,9 @@ def _run(report: Report, score: RunScore) -> dict[str, Any]:
 
 def _latency(score: LatencyScore) -> dict[str, Any]:
     names = ("p50", "p90", "p99", "pre", "post", "frame", "fps", "wall_over_cpu")
-    return {"samples": score.samples, **{name: getattr(score, name).to_json() for name in names}}
+    figures = {name: getattr(score, name).to_json() for name in names}
+    stages = {name: figure.to_json() for name, figure in score.stages.items()}
+    return {"samples": score.samples, **figures, **({"stages": stages} if stages else {})}
 
 
 def _clip(clip: ClipScore) -> dict[str, Any]:

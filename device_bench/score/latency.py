@@ -34,6 +34,7 @@ def score_latency(samples: Samples, seed: int) -> LatencyScore:
         wall_over_cpu=_wall_over_cpu(samples),
         infer_ms=samples.infer_ns.astype(np.float64) * MS,
         t_s=samples.t_ns.astype(np.float64) * 1e-9,
+        stages={name: _median(values) for name, values in samples.stages_ns.items()},
     )
 
 

@@ -25,6 +25,7 @@ class LatencyScore:
 
     ``p50``, ``p90``, ``p99`` are of the inference alone; ``frame`` is the median of preprocess, inference and
     decode together; ``fps`` is frames per second of that whole. ``infer_ms`` and ``t_s``: float64 (N,).
+    ``stages``: medians of a chain's parts of the inference, in their order.
     """
 
     samples: int
@@ -38,6 +39,7 @@ class LatencyScore:
     wall_over_cpu: Figure
     infer_ms: Track
     t_s: Track
+    stages: dict[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deploy.bundles.opening import OpenedBundle
 from deploy.contracts.artifact import MANIFEST, Source
-from deploy.contracts.bundle import BUNDLE, Bundle, BundlePart, EncodedPhrases, PartRole
+from deploy.contracts.bundle import BUNDLE, Bundle, BundlePart, BundleParts, EncodedPhrases, PartRole
 from deploy.contracts.promptable import PromptThresholds
 from deploy.errors import DeployError
 from deploy.store import new_folder, sha256_bytes, sha256_file
@@ -92,7 +92,7 @@ def _document(
         target=target,
         precision=precision,
         task=shared.run.checkpoint.task,
-        parts={each: _part(each, part) for each, part in parts.items()},
+        parts=BundleParts(**{each: _part(each, part) for each, part in parts.items()}),
         prompts=shared.run.contract,
         encoded=EncodedPhrases(
             file=PHRASES,

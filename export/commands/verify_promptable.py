@@ -169,8 +169,8 @@ def _show(report: PromptableReport, rows: tuple[Any, ...], files: list[str]) -> 
 
 def _exit_code(reports: list[PromptableReport]) -> int:
     """FAIL (3) when a student's flag or a chain's verdict says so; CANNOT-TELL (4) when a figure says
-    nothing, or the teacher's own flags do; else PASS. Beside chains the student is a yardstick: its flags, and a
-    chain's that are the student's as well, are shown and not counted."""
+    nothing, or the teacher's own flags do; else PASS. Beside chains the student is a yardstick: its flags,
+    and a chain's that are the student's as well, are shown and not counted."""
     from deploy.errors import ExitCode
 
     told = {word for report in reports for word in _told(report.rows)}

@@ -25,12 +25,12 @@ from deploy.contracts.artifact import (
     WideOp,
 )
 from deploy.contracts.base import Contract
-from deploy.contracts.bundle import PART_ROLES, Bundle, BundlePart, EncodedPhrases
+from deploy.contracts.bundle import PART_ROLES, Bundle, BundlePart, BundleParts, EncodedPhrases
 from deploy.contracts.checkpoint import Checkpoint
 from deploy.contracts.decode import BinaryMaskDecode, YoloDecode
 from deploy.contracts.lineage import LineageStep
 from deploy.contracts.mix import LayerCost, Mix, MixPoint
-from deploy.contracts.plan import BenchPlan, Clip, Frame, WarmUp
+from deploy.contracts.plan import BenchPlan, ChainPlan, Clip, Frame, WarmUp
 from deploy.contracts.preprocess import Preprocess
 from deploy.contracts.promptable import (
     EvalProtocol,
@@ -242,17 +242,19 @@ BUNDLE = Bundle(
     target="onnx",
     precision="w8a8",
     task="promptable_masks",
-    parts={
-        role: BundlePart(
-            folder=role,
-            precision="w8a8" if role == "image_encoder" else "fp16",
-            reason=None if role == "image_encoder" else "this part takes no pictures",
-            model_sha256=sha(role),
-            model_bytes=140_000,
-            manifest_sha256=sha(f"manifest of {role}"),
-        )
-        for role in PART_ROLES
-    },
+    parts=BundleParts(
+        **{
+            role: BundlePart(
+                folder=role,
+                precision="w8a8" if role == "image_encoder" else "fp16",
+                reason=None if role == "image_encoder" else "this part takes no pictures",
+                model_sha256=sha(role),
+                model_bytes=140_000,
+                manifest_sha256=sha(f"manifest of {role}"),
+            )
+            for role in PART_ROLES
+        }
+    ),
     prompts=PROMPTS,
     encoded=EncodedPhrases(
         file="phrases.npy",
@@ -441,6 +443,19 @@ PLAN = BenchPlan(
     max_iterations=2000,
     threads=2,
     seed=0,
+    chain=ChainPlan(
+        identity=sha("bundle"),
+        model_file="mask_decoder/model.pte",
+        model_sha256=sha("decoder"),
+        inputs=(TensorSpec(name="features", shape=(1, 32, 16, 16)),),
+        outputs=(TensorSpec(name="masks", shape=(1, 5, 16, 16)),),
+        golden=GOLDEN,
+        phrase="red disc",
+        text_file="text.npy",
+        text_sha256=sha("text"),
+        points=2,
+        thresholds=PromptThresholds(),
+    ),
 )
 
 SAMPLES = (
@@ -496,8 +511,14 @@ ONE_OF_EACH: dict[str, Contract] = {
 
 
 def lines(samples: tuple[Sample, ...] = SAMPLES) -> str:
-    """Samples as ``samples.jsonl`` holds them."""
-    return "".join(json.dumps(sample.to_json(), separators=(",", ":")) + "\n" for sample in samples)
+    """Samples as ``samples.jsonl`` holds them: of a single model without a word on stages."""
+    texts = []
+    for sample in samples:
+        payload = sample.to_json()
+        if sample.stages_ns is None:
+            del payload["stages_ns"]
+        texts.append(json.dumps(payload, separators=(",", ":")) + "\n")
+    return "".join(texts)
 
 
 if __name__ == "__main__":
