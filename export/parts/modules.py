@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deploy.contracts.bundle import PartRole
+from training.models.promptable.layers import fourier
 
 SHUT = -1e4
 """Added to the scores of padding, as the text encoder does; a number in fp16."""
@@ -61,8 +61,6 @@ class PlacePart(nn.Module):
     def __init__(self, prompt: Any) -> None:
         super().__init__()
         self.prompt = prompt
-        self.rates: Tensor
-        self.register_buffer("rates", math.pi * torch.linspace(0.5, 6.0, prompt.width // 4))
 
     def forward(self, text: Tensor, points: Tensor, box: Tensor) -> Tensor:
         """As ``training.models.promptable.prompt.PromptEncoder.forward``."""
@@ -71,17 +69,12 @@ class PlacePart(nn.Module):
         there, this = (label + 1).clamp(0, 1), label.clamp(0, 1)
         kinds = whole.point_kinds
         kind = (1 - there) * kinds[0] + (there - this) * kinds[1] + this * kinds[2]
-        spots = kind + there * whole.place(self._waves(points[..., :2]))
+        spots = kind + there * whole.place(fourier(points[..., :2], whole.frequencies))
         given = box[:, None, 4:]
         corners = torch.stack([box[:, 0:2], box[:, 2:4]], dim=1)
-        there_kinds = whole.corner_kinds[1] + whole.place(self._waves(corners))
+        there_kinds = whole.corner_kinds[1] + whole.place(fourier(corners, whole.frequencies))
         edges = (1 - given) * whole.corner_kinds[0] + given * there_kinds
         return torch.cat([whole.norm(text)[:, None], spots, edges], dim=1)
-
-    def _waves(self, places: Tensor) -> Tensor:
-        """As ``training.models.promptable.layers.fourier``, with its rates stored."""
-        angles = places[..., None] * self.rates
-        return torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(-2)
 
 
 class DecoderPart(nn.Module):
