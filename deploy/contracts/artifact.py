@@ -110,8 +110,8 @@ class Golden(Contract):
 class CalibrationTrial(Contract):
     """One way of taking activation ranges, and how far from fp32 it ended on held-out pictures.
 
-    ``divergence`` is task-level and needs no labels (see ``export.calibration.divergence``); ``None`` where
-    there was only one way and nothing to choose.
+    ``divergence`` is task-level and needs no labels (see ``export.calibration.divergence``), the geometric
+    mean over the held-out pictures that this way saw; ``None`` where there was nothing to choose.
     """
 
     method: str

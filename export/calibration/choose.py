@@ -2,11 +2,13 @@
 
 All are tried on a quarter of the samples, the better half of them on another quarter, the better half of
 those on the rest (successive halving: Jamieson and Talwalkar, 2016, arXiv 1502.07943). Near the top they
-differ by less than 16 pictures can tell; so 32 cost what 16 did when every way saw them all.
+differ by less than 16 pictures can tell; so 32 cost what 16 did when every way saw them all. Samples are
+averaged geometrically: one picture with a single unsure detection can diverge as much as ten others together.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.contracts.decode import Decode
-from export.calibration.divergence import divergence
+from export.calibration.divergence import divergences
 from export.calibration.histogram import Observer
 from export.calibration.methods import METHODS, Range
 
 Outputs = Mapping[str, NDArray[np.generic]]
 Ranges = dict[str, Range]
 
+_SMALLEST = 1e-12
 _LEAST_TO_HALVE = 8
 """Held-out samples below which every way sees them all."""
 
@@ -81,11 +84,12 @@ def choose(
     for part in _parts(len(references)):
         for each in left:
             outputs = run(ranges_of(observer, *each, whole), part)
-            sums[each] += divergence(decode, [references[index] for index in part], outputs) * len(part)
+            found = divergences(decode, [references[index] for index in part], outputs)
+            sums[each] += float(np.log(np.maximum(found, _SMALLEST)).sum())
         seen += len(part)
         left = sorted(left, key=sums.__getitem__)
         kept = (len(left) + 1) // 2 if seen < len(references) else 0
-        done[:0] = [Trial(*each, divergence=sums[each] / seen) for each in left[kept:]]
+        done[:0] = [Trial(*each, divergence=math.exp(sums[each] / seen)) for each in left[kept:]]
         left = left[:kept]
     return Chosen(ranges_of(observer, done[0].method, done[0].samples, whole), tuple(done))
 

@@ -15,7 +15,14 @@ _CONFIDENT = 0.25
 
 
 def divergence(decode: Decode, references: Sequence[Outputs], others: Sequence[Outputs]) -> float:
-    """Mean over the samples; 0 for equal outputs, larger is worse, infinite where an output is not finite.
+    """Mean over the samples; see ``divergences``."""
+    return float(np.mean(divergences(decode, references, others)))
+
+
+def divergences(
+    decode: Decode, references: Sequence[Outputs], others: Sequence[Outputs]
+) -> NDArray[np.float64]:
+    """One number a sample, float64 (N,): 0 for equal outputs, larger is worse, infinite where not finite.
 
     Classifiers: KL divergence of the class distributions, in nats. Binary masks: mean KL of the pixels'
     foreground probabilities. YOLO heads: KL of the class scores per confident anchor, plus 1 - IoU of its
@@ -23,9 +30,8 @@ def divergence(decode: Decode, references: Sequence[Outputs], others: Sequence[O
     error of all outputs.
     """
     rule = _RULES.get(type(decode), _tensors)
-    found = [rule(decode, a, b) for a, b in zip(references, others, strict=True)]
-    mean = float(np.mean(found))
-    return mean if np.isfinite(mean) else float("inf")
+    found = np.array([rule(decode, a, b) for a, b in zip(references, others, strict=True)])
+    return np.where(np.isfinite(found), found, np.inf)
 
 
 def _classify(decode: ClassifyDecode, reference: Outputs, other: Outputs) -> float:
