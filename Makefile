@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help install demo test test-fast test-slow test-browser conformance conformance-full lint docs bench bars-int8 clean
+.PHONY: help install demo test test-fast test-slow test-browser conformance conformance-full lint docs bench bars-int8 bars-promptable clean
 
 help:
 	@echo "make demo          train, export, verify and bench a small model; writes demo/report.html"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint          ruff and mypy"
 	@echo "make docs          regenerate the generated pages and build the site"
 	@echo "make bench         ratios against peers, in one alternating run"
+	@echo "make bars-promptable  promptable training on three seeds, from the truth and from a teacher"
 	@echo "make bars-int8     what 8 bits cost on real models, beside what peers' 8 bits cost"
 
 install: $(VENV)/.installed
@@ -65,6 +66,9 @@ bench: install
 
 bars-int8: install
 	$(BIN)/python -m tests.bars
+
+bars-promptable: install
+	$(BIN)/python -m tests.training.distill.bars results/bars-promptable
 
 clean:
 	rm -rf demo artifacts results runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -44,16 +44,37 @@ def measure(root: Path, name: str, asked: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "seconds": round(time.monotonic() - started, 1), **figures(root / name)}
 
 
-def main(root: Path) -> None:
-    """One JSON line a run."""
-    rows: list[tuple[str, dict[str, Any]]] = [(f"truth-{seed}", {"seed": seed}) for seed in SEEDS]
-    rows.append(("teacher", TEACHER))
+def judged(name: str, found: dict[str, Any], teacher: dict[str, Any]) -> list[tuple[str, bool]]:
+    """A line for every bar of a run, and whether it is cleared; none for a teacher."""
+    if name == "teacher":
+        return []
+    bars = dict(FROM_TRUTH if name.startswith("truth") else DISTILLED)
+    if name.startswith("distilled"):
+        bars["mIoU"] = OF_TEACHER * float(teacher["mIoU"])
+    return [
+        (f"{name} {metric} {found[metric]}, at least {bar:.3f}", (found[metric] or 0.0) >= bar)
+        for metric, bar in bars.items()
+    ]
+
+
+def main(root: Path) -> int:
+    """One JSON line a run, and a line a bar; 1 when a bar is missed."""
+    rows: list[tuple[str, dict[str, Any]]] = [("teacher", TEACHER)]
+    rows += [(f"truth-{seed}", {"seed": seed}) for seed in SEEDS]
     taught = {"teacher": f"run:{root}/teacher"}
     rows += [(f"distilled-{seed}", {"seed": seed, "options": taught}) for seed in SEEDS]
+    missed, teacher = 0, dict[str, Any]()
     for name, asked in rows:
-        sys.stdout.write(json.dumps(measure(root, name, asked)) + "\n")
+        found = measure(root, name, asked)
+        teacher = teacher or found
+        sys.stdout.write(json.dumps(found) + "\n")
+        for line, passed in judged(name, found, teacher):
+            sys.stdout.write(f"{'ok    ' if passed else 'MISSED'}  {line}\n")
+            missed += not passed
         sys.stdout.flush()
+    sys.stdout.write(f"{missed} bars missed\n" if missed else "every bar is cleared\n")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(main(Path(sys.argv[1])))
