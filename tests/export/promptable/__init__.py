@@ -1,0 +1,1 @@
+"""Tests of bundles: exported parts of promptable runs, their chain, its verification and its bench."""
