@@ -4,6 +4,9 @@ All are tried on a quarter of the samples, the better half of them on another qu
 those on the rest (successive halving: Jamieson and Talwalkar, 2016, arXiv 1502.07943). Near the top they
 differ by less than 16 pictures can tell; so 32 cost what 16 did when every way saw them all. Samples are
 averaged geometrically: one picture with a single unsure detection can diverge as much as ten others together.
+
+A way that is better by less than two standard errors is not better, and then the preferred one wins: it knows
+only the tensors, so that it fits pictures of another kind than the hold-out's as well.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 from deploy.contracts.decode import Decode
 from export.calibration.divergence import divergences
 from export.calibration.histogram import Observer
-from export.calibration.methods import METHODS, Range
+from export.calibration.methods import METHODS, PREFERRED, Range
 
 Outputs = Mapping[str, NDArray[np.generic]]
 Ranges = dict[str, Range]
@@ -79,19 +82,41 @@ def choose(
     candidates = [(method, count) for method in methods for count in counts]
     if len(candidates) == 1:
         return Chosen(ranges_of(observer, *candidates[0], whole), (Trial(*candidates[0], divergence=None),))
-    sums = dict.fromkeys(candidates, 0.0)
-    left, seen, done = candidates, 0, list[Trial]()
+    logs = {each: np.empty(0) for each in candidates}
+    left, done = candidates, list[tuple[str, int]]()
     for part in _parts(len(references)):
         for each in left:
             outputs = run(ranges_of(observer, *each, whole), part)
             found = divergences(decode, [references[index] for index in part], outputs)
-            sums[each] += float(np.log(np.maximum(found, _SMALLEST)).sum())
-        seen += len(part)
-        left = sorted(left, key=sums.__getitem__)
-        kept = (len(left) + 1) // 2 if seen < len(references) else 0
-        done[:0] = [Trial(*each, divergence=math.exp(sums[each] / seen)) for each in left[kept:]]
-        left = left[:kept]
-    return Chosen(ranges_of(observer, done[0].method, done[0].samples, whole), tuple(done))
+            logs[each] = np.append(logs[each], np.log(np.maximum(found, _SMALLEST)))
+        left = sorted(left, key=lambda each: float(logs[each].mean()))
+        kept = _kept(left) if len(logs[left[0]]) < len(references) else left
+        done[:0] = [each for each in left if each not in kept]
+        left = kept
+    first = _settled(left, logs)
+    trials = [
+        Trial(*each, divergence=math.exp(logs[each].mean()))
+        for each in (first, *(each for each in (*left, *done) if each != first))
+    ]
+    return Chosen(ranges_of(observer, *first, whole), tuple(trials))
+
+
+def _kept(ranked: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The better half, and the best of the preferred method whatever its place."""
+    half = (len(ranked) + 1) // 2
+    preferred = next((each for each in ranked if each[0] == PREFERRED), None)
+    return [each for place, each in enumerate(ranked) if place < half or each == preferred]
+
+
+def _settled(
+    ranked: Sequence[tuple[str, int]], logs: Mapping[tuple[str, int], NDArray[np.float64]]
+) -> tuple[str, int]:
+    """The first, unless the preferred method is within two standard errors of it, picture by picture."""
+    for each in ranked:
+        more = logs[each] - logs[ranked[0]]
+        if each[0] == PREFERRED and len(more) > 1 and more.mean() <= 2 * more.std(ddof=1) / len(more) ** 0.5:
+            return each
+    return ranked[0]
 
 
 def _parts(samples: int) -> list[range]:

@@ -94,5 +94,9 @@ def _squared_error(counts: NDArray[np.int64], centres: NDArray[np.float64], low:
 
 METHODS = {"minmax": minmax, "percentile": percentile, "entropy": entropy, "mse": mse}
 
+PREFERRED = "mse"
+"""Wins where another is better by chance. YOLOv8n-seg, calibrated on streets and sports, judged on COCO:
+percentiles looked better on the hold-out (0.188, 0.225) and lost 1.9 points of box mAP, not 0.3 to 0.9."""
+
 CALIBRATORS: DoorPlate[str] = DoorPlate("calibrator", {name: name for name in ("auto", *METHODS)})
 """What ``--calibrator`` takes; ``auto`` tries the others and keeps the best."""

@@ -106,6 +106,24 @@ def test_only_what_leads_sees_all_samples() -> None:
     assert chosen.ranges["x"] == (-2.0, 2.0)
 
 
+@pytest.mark.parametrize(("noise", "winner"), [(3.0, "mse"), (0.01, "minmax")])
+def test_what_is_better_by_chance_alone_does_not_win(noise: float, winner: str) -> None:
+    observer = Observer([1])
+    values = np.linspace(-1, 1, 1_000_000, dtype=np.float32)
+    observer.watch("x", np.append(values, np.float32([-2, 2])))
+    observer.next_sample()
+    drawn = np.random.default_rng(0).normal(0.0, noise, 12)
+
+    def run(ranges: dict[str, tuple[float, float]], part: Sequence[int]) -> list[dict[str, Any]]:
+        clipped = ranges["x"][1] < 1.9
+        return [{"y": np.float32([[1 + np.exp((drawn[i] + 0.2) * clipped - 5)]])} for i in part]
+
+    references = [{"y": np.float32([[1.0]])} for _ in drawn]
+    chosen = choose(observer, ("minmax", "mse"), (1,), TensorsDecode(), references, run)
+    assert chosen.trials[0].method == winner
+    assert len(chosen.trials) == 2
+
+
 def test_one_way_is_not_tried() -> None:
     observer = Observer([1])
     observer.watch("x", np.float32([2.0, 3.0]))
