@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -96,7 +96,7 @@ def test_every_contract_is_found() -> None:
 
 
 @pytest.mark.parametrize("name", list(DOCUMENTS))
-@settings(max_examples=20)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.data_too_large])  # reports hold many rows
 @given(data=st.data())
 def test_any_instance_survives_json(name: str, data: st.DataObject) -> None:
     kind = DOCUMENTS[name]

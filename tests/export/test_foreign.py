@@ -13,8 +13,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from rich.console import Console
 
-from deploy import cli
+from deploy import cli, console
 from deploy.contracts.accuracy import AccuracyRow
 from deploy.contracts.artifact import PrecisionProof
 from deploy.contracts.preprocess import Preprocess
@@ -163,7 +164,8 @@ def test_taints_stand_in_front_of_the_name_in_every_report(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    wide = Console(highlight=False, width=200)  # the console's width is settled where it was first used
+    monkeypatch.setattr(console, "_out", lambda: wide)
     path = theirs(tmp_path / "theirs.onnx")
     out = tmp_path / "results"
     asked = ["verify", str(path), "--reference", str(reference), "--data", str(data), "--out", str(out)]
