@@ -146,7 +146,8 @@ def _ranges(simulator: Simulator, material: Material) -> Ranges:
         return _answers(simulator, [tried[index] for index in part], material.outputs, narrow=True)
 
     references = _answers(simulator, tried, material.outputs, narrow=False)
-    return choose(observer, tuple(METHODS), (len(samples),), material.decode, references, run).ranges
+    counts, whole = (len(samples),), simulator.doors
+    return choose(observer, tuple(METHODS), counts, material.decode, references, run, whole).ranges
 
 
 def _tuned(

@@ -16,7 +16,7 @@ from torch.fx import Node
 from torch.fx.node import map_arg
 
 from export.calibration.choose import Ranges
-from export.quantization.fx_steps import constant_weights, fx_steps, fx_tail
+from export.quantization.fx_steps import constant_weights, fx_doors, fx_steps, fx_tail
 from export.quantization.units import Unit, units_of
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Simulator:
         self.ranges: Ranges = ranges or {}
         self.shifts: Mapping[str, Tensor] = shifts or {}
         self.tail = fx_tail(module.graph)
+        self.doors = fx_doors(module.graph)
         self.weights = constant_weights(module.graph)
         self.units: tuple[Unit, ...] = units_of(fx_steps(module.graph), self.tail)
         self._rounded: dict[str, Tensor] = {}
