@@ -65,12 +65,8 @@ def _mean(node: Node, read: Tensor) -> Tensor:
 
 def _shift(simulator: Simulator, node: Node, mean: Tensor) -> Tensor:
     weight: Any = node.args[1]
-    lost = (
-        (simulator.constant(weight) - simulator.rounded(node))
-        .double()
-        .flatten(2 if weight.meta["val"].dim() > 2 else 1)
-    )
-    lost = lost.sum(2) if lost.dim() > 2 else lost
+    lost = (simulator.constant(weight) - simulator.rounded(node)).double()
+    lost = lost.reshape(*lost.shape[:2], -1).sum(2)
     if "conv_transpose" in str(node.target):  # an output pixel gets one in stride x stride of the taps
         return mean @ lost / _density(node)
     groups = len(mean) // lost.shape[1]

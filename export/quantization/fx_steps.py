@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from export.quantization.tail import Step, float_tail, tail_doors
+from export.quantization.tail import Step, float_tail
 
 if TYPE_CHECKING:
     from torch.fx import Graph, Node
@@ -28,12 +28,6 @@ _WEIGHTED = (
 def fx_tail(graph: Graph) -> frozenset[str]:
     """Names of the ops behind the last weights; ``graph`` as for ``fx_steps``."""
     return float_tail(fx_steps(graph), (each.name for each in graph.output_node().all_input_nodes))
-
-
-def fx_doors(graph: Graph) -> frozenset[str]:
-    """The values that leave the trunk, whose ranges are never clipped; ``graph`` as for ``fx_steps``."""
-    outputs = [each.name for each in graph.output_node().all_input_nodes]
-    return tail_doors(fx_steps(graph), fx_tail(graph), outputs)
 
 
 def fx_steps(graph: Graph) -> list[Step]:

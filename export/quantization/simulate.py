@@ -16,7 +16,8 @@ from torch.fx import Node
 from torch.fx.node import map_arg
 
 from export.calibration.choose import Ranges
-from export.quantization.fx_steps import constant_weights, fx_doors, fx_steps, fx_tail
+from export.quantization.fx_steps import constant_weights, fx_steps
+from export.quantization.tail import float_tail, tail_doors
 from export.quantization.units import Unit, units_of
 
 if TYPE_CHECKING:
@@ -71,10 +72,12 @@ class Simulator:
         self._last = _last_readers(self.nodes)
         self.ranges: Ranges = ranges or {}
         self.shifts: Mapping[str, Tensor] = shifts or {}
-        self.tail = fx_tail(module.graph)
-        self.doors = fx_doors(module.graph)
+        steps = fx_steps(module.graph)
+        outputs = [each.name for each in module.graph.output_node().all_input_nodes]
+        self.tail = float_tail(steps, outputs)
+        self.doors = tail_doors(steps, self.tail, outputs)
         self.weights = constant_weights(module.graph)
-        self.units: tuple[Unit, ...] = units_of(fx_steps(module.graph), self.tail)
+        self.units: tuple[Unit, ...] = units_of(steps, self.tail)
         self._rounded: dict[str, Tensor] = {}
         self._owner = {name: unit.name for unit in self.units for name in unit.steps}
 
