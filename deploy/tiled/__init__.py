@@ -1,0 +1,1 @@
+"""Pictures cut into tiles: windows, boxes of every tile, merging, the gate; numpy and OpenCV only."""
