@@ -98,8 +98,12 @@ def _auto(bench: Bench) -> Iterator[tuple[str, bool]]:
     tune, judge = bench.tune
     options = ["-t", "all", "-p", "auto", "--budget", str(AUTO_DROP), "--tune-data", tune]
     built = export(bench.folder, bench.spec, *options, *bench.export)
-    folders = [folder for (target, _), (folder, _) in built.items() if target != "torch"]
-    for row in verify(bench.folder, *folders, "--data", judge).rows:
+    folders = {target: folder for (target, _), (folder, _) in built.items() if target != "torch"}
+    for target in sorted({"onnx", "coreml", "executorch"} - folders.keys()):
+        yield f"{bench.name} {target} auto: no file", False
+    if not folders:
+        return
+    for row in verify(bench.folder, *folders.values(), "--data", judge).rows:
         drops = {figures.metric: figures.drop for figures in row.figures}
         label = f"{bench.name} {row.label}: {_figures(row)}; at most {AUTO_DROP}"
         yield label, bench.metric in drops and drops[bench.metric] <= AUTO_DROP
