@@ -47,13 +47,15 @@ class InstancePrediction:
 class InstanceTruth:
     """True objects, same conventions. ``masks`` is ``None`` where only boxes are labelled.
 
-    ``size`` is the picture's (height, width).
+    ``size`` is the picture's (height, width). ``ignore``: bool (N,), objects that are there and neither asked
+    for nor wrong when found: crowds, and what a tile's edge cut; ``None`` where every object counts.
     """
 
     size: tuple[int, int]
     boxes: NDArray[np.float32]
     classes: NDArray[np.int64]
     masks: NDArray[np.bool_] | None = None
+    ignore: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)

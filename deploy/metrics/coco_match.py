@@ -110,6 +110,7 @@ def _evaluation(records: Sequence[DetectionRecord], overlap: Overlap) -> Any:
         category_ids=np.concatenate([np.zeros(0, np.int64), *(o.classes + 1 for o in truths)]),
         boxes=np.concatenate([np.zeros((0, 4)), *(o.boxes for o in truths)]),
         area=np.concatenate([np.zeros(0), *(o.areas() for o in truths)]),
+        iscrowd=np.concatenate([np.zeros(0, np.bool_), *(o.crowds() for o in truths)]),
         segmentation=[rle for o in truths for rle in o.masks or ()] if overlap == "segm" else None,
     )
     found = truth.load_res(_boxes(records) if overlap == "bbox" else _masks(records))

@@ -28,18 +28,24 @@ class Objects:
     """M objects of one picture.
 
     ``boxes``: float64 (M, 4), x y w h in pixels; ``classes``: int64 (M,); ``masks``: M run-length masks, or
-    ``None`` where there are none.
+    ``None`` where there are none; ``ignore``: bool (M,), COCO's crowds, or ``None`` where there are none.
     """
 
     boxes: NDArray[np.float64]
     classes: NDArray[np.int64]
     masks: tuple[Rle, ...] | None
+    ignore: NDArray[np.bool_] | None = None
 
     def of_class(self, index: int) -> Objects:
         """Only the objects of one class."""
         kept = np.flatnonzero(self.classes == index)
         masks = None if self.masks is None else tuple(self.masks[i] for i in kept)
-        return Objects(self.boxes[kept], self.classes[kept], masks)
+        ignore = None if self.ignore is None else self.ignore[kept]
+        return Objects(self.boxes[kept], self.classes[kept], masks, ignore)
+
+    def crowds(self) -> NDArray[np.bool_]:
+        """Bool (M,): the objects that are ignored."""
+        return np.zeros(len(self.classes), np.bool_) if self.ignore is None else self.ignore
 
     def areas(self) -> NDArray[np.float64]:
         """Square pixels of each object: of its mask where there is one, else of its box; float64 (M,)."""
@@ -109,7 +115,7 @@ def record(
         )
     return DetectionRecord(
         size=truth.size,
-        truth=_objects(truth.boxes, truth.classes, truth.masks),
+        truth=replace(_objects(truth.boxes, truth.classes, truth.masks), ignore=truth.ignore),
         predicted=_objects(prediction.boxes, prediction.classes, prediction.masks if masks else None),
         scores=prediction.scores.astype(np.float64),
     )

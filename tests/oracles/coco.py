@@ -51,7 +51,9 @@ def twelve(pairs: Sequence[Pair], classes: int, overlap: str) -> NDArray[np.floa
         images.append({"id": image_id, "height": truth.size[0], "width": truth.size[1]})
         for index, label in enumerate(truth.classes):
             box = _xywh(truth.boxes[index])
-            entry: dict[str, Any] = {"id": len(truths) + 1, "image_id": image_id, "iscrowd": 0, "bbox": box}
+            crowd = 0 if truth.ignore is None else int(truth.ignore[index])
+            entry: dict[str, Any] = {"id": len(truths) + 1, "image_id": image_id, "iscrowd": crowd}
+            entry["bbox"] = box
             entry |= {"category_id": int(label) + 1, "area": box[2] * box[3]}
             if truth.masks is not None:
                 entry["segmentation"] = _rle(truth.masks[index])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,6 +45,18 @@ def test_all_ones_equal_pycocotools(pairs: list[Pair], overlap: str, prefix: str
     for name, index in (("small", 3), ("medium", 4), ("large", 5)):
         found = METRIC.summarise(sizes[name], ones(len(records)))[f"{prefix}_mAP50-95"][0]
         assert found == pytest.approx(expected[index], abs=1e-12)
+
+
+@pytest.mark.parametrize(("overlap", "prefix"), [("bbox", "box"), ("segm", "mask")])
+def test_ignored_objects_are_crowds_to_pycocotools(pairs: list[Pair], overlap: str, prefix: str) -> None:
+    rng = np.random.default_rng(0)
+    ignoring = [(p, replace(t, ignore=rng.random(len(t.classes)) < 0.3)) for p, t in pairs]
+    expected = twelve(ignoring, CLASSES, overlap)
+    assert expected[0] != twelve(pairs, CLASSES, overlap)[0]
+    records = [METRIC.observe(*pair) for pair in ignoring]
+    assert np.array_equal(coco_statistics(records, overlap), expected)
+    found = METRIC.summarise(records, ones(len(records)))[f"{prefix}_mAP50-95"][0]
+    assert found == pytest.approx(expected[0], abs=1e-12)
 
 
 def test_class_slices_equal_a_dataset_of_one_class(pairs: list[Pair]) -> None:
