@@ -1,0 +1,1 @@
+"""Tests of the data tools: slicing, leaks, duplicates, pseudo-labels, exchange formats."""
