@@ -72,6 +72,24 @@ def to_truth(
     return InstanceTruth(size, boxes, classes, masks)
 
 
+def label_lines(boxes: NDArray[np.float32], classes: NDArray[np.int64], size: tuple[int, int]) -> str:
+    """The text of a label file for boxes, with eight decimals: a box comes back to 1e-5 pixels.
+
+    Args:
+        boxes: float32 (N, 4), x1 y1 x2 y2 in pixels.
+        classes: int64 (N,).
+        size: the picture's (height, width).
+    """
+    scale = np.array([size[1], size[0]], np.float64)
+    low, high = boxes[:, :2].astype(np.float64) / scale, boxes[:, 2:].astype(np.float64) / scale
+    rows = np.concatenate([(low + high) / 2, high - low], axis=1)
+    lines = [
+        " ".join([str(klass), *(f"{value:.8f}" for value in row)])
+        for klass, row in zip(classes.tolist(), rows.tolist(), strict=True)
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def rasterise(points: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
     """Fill a polygon by the even-odd rule: bool (H, W), the pixels whose centres lie inside.
 
