@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from deploy import __version__
+from deploy.commands.lazy import LazyGroup
 from deploy.errors import DeployError, ExitCode
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("training.commands.train:command", "Train a model and keep its checkpoint in runs/."),
-    "data": ("training.commands.data:command", "Generate or inspect data folders."),
+    "data": ("training.commands.data:command", "Generate, inspect, cut, clean and convert data folders."),
     "export": ("export.commands.export:command", "Convert a checkpoint to Core ML, ExecuTorch and ONNX."),
     "lint": ("export.commands.lint:command", "Find what goes wrong on phones before quantizing or shipping."),
     "verify": (
@@ -39,41 +40,9 @@ Example:
 """
 
 
-class LazyGroup(click.Group):
-    """A click group whose commands live in the rooms; ``--help`` reads the table alone."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the table's order."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command behind a name; ``None`` for an unknown one."""
-        if cmd_name not in COMMANDS:
-            return None
-        from deploy.registry import load_object
-
-        return load_object(COMMANDS[cmd_name][0])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Refuse a mistyped name with the list of right ones."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise DeployError(
-                "UNKNOWN-COMMAND",
-                f"There is no command called {args[0]!r}.",
-                f"Choose one of: {', '.join(COMMANDS)}.",
-                ExitCode.USAGE,
-            )
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table, without importing a single command."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.command(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=LazyGroup, table=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, "-V", "--version", prog_name="deploy")
 def root() -> None:
     """Take a vision model from training to a phone, and prove it there."""

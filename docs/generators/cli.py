@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from deploy.cli import COMMANDS, root
+from deploy.cli import root
 from docs.generators import NOTE
 
 WIDTH = 100
@@ -32,23 +32,20 @@ What `deploy X --help` prints, for every X. All commands share three habits:
 
 def page() -> str:
     """The whole page."""
-    parts = [_section((), root)]
+    shown: dict[tuple[str, ...], None] = {(): None}
     for path in leaf_commands():
-        if len(path) == 2 and not any(f"## deploy {path[0]}\n" in part for part in parts):
-            parts.append(_section(path[:1], command_at(path[:1])))
-        parts.append(_section(path, command_at(path)))
-    return NOTE + INTRO + "\n".join(parts)
+        shown |= {path[:length]: None for length in range(1, len(path) + 1)}
+    return NOTE + INTRO + "\n".join(_section(path, command_at(path)) for path in shown)
 
 
-def leaf_commands() -> list[tuple[str, ...]]:
-    """Every command that does something: ``("train",)``, ``("data", "clips")`` and so on."""
+def leaf_commands(above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every command that does something, at any depth: ``("train",)``, ``("data", "clips")`` and so on."""
+    group = command_at(above)
+    assert isinstance(group, click.Group)
     found: list[tuple[str, ...]] = []
-    for name in COMMANDS:
-        command = command_at((name,))
-        if isinstance(command, click.Group):
-            found += [(name, part) for part in command.commands]
-        else:
-            found.append((name,))
+    for name in group.list_commands(click.Context(group)):
+        path = (*above, name)
+        found += leaf_commands(path) if isinstance(command_at(path), click.Group) else [path]
     return found
 
 
