@@ -19,7 +19,9 @@ class PromptableOptions(PromptShares):
 
     Model: ``backbone`` (``small`` or ``timm:NAME``), ``width`` (channels of features and tokens),
     ``widths`` (channels of the small pyramid), ``text_layers``, ``layers`` (of the decoder), ``queries``,
-    ``points`` (that one prompt may carry).
+    ``points`` (that one prompt may carry), ``levels`` (maps of a timm backbone that are used, 0 for all),
+    ``image_weights`` (what a timm backbone begins with: a file with the classifier's state dict, or ``hub``
+    to download timm's own).
 
     Loss: ``truth_share`` (the truth's share of a distilled loss; the teacher has the rest), ``tau`` (a
     teacher's queries below this score teach nothing), ``matcher``, ``max_matches`` (0 for no limit),
@@ -37,6 +39,8 @@ class PromptableOptions(PromptShares):
     mirror: bool = False
 
     backbone: str = "small"
+    levels: int = Field(default=0, ge=0)
+    image_weights: str | None = None
     width: int = Field(default=32, gt=0, multiple_of=16)
     widths: tuple[int, int, int, int] = (24, 32, 48, 64)
     text_layers: int = Field(default=1, gt=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +14,7 @@ from training.distill.check import check
 from training.distill.losses import alignment
 from training.distill.parts import PromptedParts
 from training.distill.settings import PromptableOptions
-from training.distill.start import begin_with
+from training.distill.start import begin
 from training.distill.student import ModuleAnswerer
 from training.settings import TrainSettings
 from training.tasks.protocol import Batch
@@ -43,10 +42,8 @@ class PromptableMasks:
         self.count, self.data_sha256, self.tally = parts.count, parts.data_sha256, parts.tally
 
     def begin(self, module: nn.Module) -> None:
-        """Weights of the run ``start``, where there is one."""
-        start = self._parts.options.start
-        if start is not None:
-            begin_with(module, Path(start), self.prompts)
+        """Weights of an image classifier and of the run ``start``, where they are named."""
+        begin(module, self._parts.options, self.prompts)
 
     def batch(self, indices: NDArray[np.int64], rng: np.random.Generator, part: slice) -> Batch:
         """See ``PromptedBatches.draw``."""

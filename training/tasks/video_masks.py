@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +15,7 @@ from training.distill.clip_check import check_clips
 from training.distill.clips import Fate
 from training.distill.parts import PromptedParts
 from training.distill.settings import VideoOptions
-from training.distill.start import begin_with
+from training.distill.start import begin
 from training.settings import TrainSettings
 from training.tasks.protocol import Batch
 
@@ -46,9 +45,9 @@ class VideoMasks:
         self.count, self.data_sha256, self.tally = parts.count, parts.data_sha256, parts.tally
 
     def begin(self, module: nn.Module) -> None:
-        """Weights of the image run ``start``, where there is one; the memory keeps its own start."""
-        if self._options.start is not None:
-            begin_with(module, Path(self._options.start), self.prompts)
+        """Weights of an image classifier and of the image run ``start``, where they are named; the memory
+        keeps its own start."""
+        begin(module, self._options, self.prompts)
 
     def batch(self, indices: NDArray[np.int64], rng: np.random.Generator, part: slice) -> Batch:
         """See ``PromptedBatches.clips``."""

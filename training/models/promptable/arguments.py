@@ -19,7 +19,7 @@ def model_arguments(options: PromptableOptions, size: int, tokenizer: Tokenizer)
         size: side of the input in pixels.
         tokenizer: decides the size of the embedding.
     """
-    return {
+    arguments = {
         "size": size,
         "backbone": options.backbone,
         "widths": list(options.widths),
@@ -37,3 +37,4 @@ def model_arguments(options: PromptableOptions, size: int, tokenizer: Tokenizer)
             "layers": options.text_layers,
         },
     }
+    return arguments | ({"levels": options.levels} if options.levels else {})

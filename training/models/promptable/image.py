@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,11 +45,12 @@ class ImageEncoder(nn.Module):
         backbone: ``small``, or ``timm:NAME`` for a timm model that offers ``features_only``.
         widths: channels of the small pyramid; unused by timm backbones.
         width: channels of the features.
+        levels: maps of a timm backbone, finest first; 0 takes them all.
     """
 
-    def __init__(self, backbone: str, widths: tuple[int, int, int, int], width: int) -> None:
+    def __init__(self, backbone: str, widths: tuple[int, int, int, int], width: int, levels: int = 0) -> None:
         super().__init__()
-        pyramid: Any = _Pyramid(widths) if backbone == "small" else _timm(backbone)
+        pyramid: Any = _Pyramid(widths) if backbone == "small" else timm_pyramid(backbone, levels)
         channels: list[int] = pyramid.channels if backbone == "small" else pyramid.feature_info.channels()
         self.backbone = pyramid
         self.stride: int = 2 if backbone == "small" else pyramid.feature_info.reduction()[0]
@@ -67,8 +69,17 @@ class ImageEncoder(nn.Module):
         return self.out(torch.relu(merged))  # type: ignore[no-any-return]
 
 
-def _timm(backbone: str) -> Any:
-    """A timm backbone as a feature pyramid; raises ``UNKNOWN-BACKBONE``."""
+def timm_pyramid(backbone: str, levels: int, weights: Path | str | None = None) -> Any:
+    """A timm backbone as a feature pyramid.
+
+    Args:
+        backbone: ``timm:NAME``.
+        levels: maps, finest first; 0 for all.
+        weights: a safetensors file of the whole classifier under timm's names, or ``hub`` to download them.
+
+    Raises:
+        DeployError: ``UNKNOWN-BACKBONE``.
+    """
     import timm
 
     kind, _, name = backbone.partition(":")
@@ -78,11 +89,18 @@ def _timm(backbone: str) -> Any:
             f"There is no image encoder called {backbone!r}.",
             "Choose small, or timm:NAME such as timm:repvit_m1 or timm:mobilenetv4_conv_small.",
         )
+    chosen: dict[str, Any] = {"out_indices": tuple(range(levels))} if levels else {}
+    if weights is not None:
+        chosen["pretrained"] = True
+    if isinstance(weights, Path):
+        chosen["pretrained_cfg_overlay"] = {"file": str(weights)}
     try:
-        return timm.create_model(name, pretrained=False, features_only=True)
+        return timm.create_model(name, features_only=True, **chosen)
     except (RuntimeError, AttributeError, IndexError, AssertionError) as error:
+        if weights is not None:
+            raise  # it was built without them before: they are what does not fit
         raise DeployError(
             "UNKNOWN-BACKBONE",
             f"timm cannot build {name!r} as a feature pyramid ({error}).",
-            "Choose one such as timm:repvit_m1 or timm:mobilenetv4_conv_small.",
+            "Choose one such as timm:repvit_m1 or timm:mobilenetv4_conv_small, and levels that it has.",
         ) from error

@@ -28,6 +28,7 @@ class Promptable(nn.Module):
         points: points that one prompt may carry.
         text: arguments of the text encoder.
         memory: whether frames remember each other (video).
+        levels: maps of a timm backbone that are used; 0 for all.
     """
 
     def __init__(
@@ -44,10 +45,11 @@ class Promptable(nn.Module):
         points: int,
         text: dict[str, Any],
         memory: bool = False,
+        levels: int = 0,
     ) -> None:
         super().__init__()
         self.points = points
-        self.image = ImageEncoder(backbone, widths, width)
+        self.image = ImageEncoder(backbone, widths, width, levels)
         self.text = TextEncoder(**text, heads=heads, out=width)
         self.prompt = PromptEncoder(width)
         side = size // self.image.stride
