@@ -89,7 +89,9 @@ def timm_pyramid(backbone: str, levels: int, weights: Path | str | None = None) 
             f"There is no image encoder called {backbone!r}.",
             "Choose small, or timm:NAME such as timm:repvit_m1 or timm:mobilenetv4_conv_small.",
         )
-    chosen: dict[str, Any] = {"out_indices": tuple(range(levels))} if levels else {}
+    chosen: dict[str, Any] = {}
+    if levels:  # the getter drops the layers behind the last map; timm's default keeps them
+        chosen = {"out_indices": tuple(range(levels)), "feature_cls": "getter"}
     if weights is not None:
         chosen["pretrained"] = True
     if isinstance(weights, Path):
