@@ -8,12 +8,14 @@ from deploy.commands.lazy import LazyGroup
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "clips": ("training.commands.data_clips:command", "Write generated clips with exactly known masks."),
+    "cctv": ("training.commands.data_cctv:command", "Write frames of generated cameras with exact boxes."),
     "inspect": ("training.commands.data_inspect:command", "Read a data folder and say what it holds."),
 }
 
 EPILOG = """\b
 Examples:
   deploy data clips --out data/clips --clips 12
+  deploy data cctv --out data/cameras --visits 30
   deploy data inspect data/clips
 """
 
