@@ -55,6 +55,7 @@ PARTS = (
     Part("yolo", ("ultralytics",), "no ultralytics checkpoints"),
     Part("clip", ("open_clip_torch",), "no text encoders"),
     Part("tiles", ("sahi",), "no SAHI adapter"),
+    Part("cluster", ("ray",), "folder jobs run on this machine alone"),
     Part("bench", ("onnxruntime", "jinja2", "plotly"), "no desktop bench of ONNX files, no HTML report"),
 )
 

@@ -1,4 +1,4 @@
-"""Boxes of overlapping tiles to one box an object: suppression, merging and greedy merging, equal to sahi's."""
+"""Boxes of overlapping tiles to one box an object: suppression and merging, equal to sahi's."""
 
 from __future__ import annotations
 

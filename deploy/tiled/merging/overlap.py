@@ -23,7 +23,8 @@ def overlap(left: Boxes, right: Boxes, metric: Metric) -> Boxes:
     shared = sides[:, 0] * sides[:, 1]
     one, two = area(left), area(right)
     whole = one + two - shared if metric == "iou" else np.minimum(one, two)
-    return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    ratio: Boxes = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    return ratio
 
 
 def area(boxes: Boxes) -> Boxes:

@@ -13,7 +13,7 @@ from deploy.tiled.merging.overlap import Metric, overlap
 Indices = NDArray[np.int64]
 
 MOST_CANDIDATES = 8_000_000
-"""More candidate pairs than this are not listed: that many boxes lie in one pile, and most will go at once."""
+"""More candidate pairs than this are not listed: the boxes lie in piles, and most of them go at once."""
 
 _AT_ONCE = 500_000
 
