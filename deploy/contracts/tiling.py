@@ -26,10 +26,10 @@ class Merge(Contract):
 class Gate(Contract):
     """Tiles may only say what the whole picture hints at.
 
-    A tile's box stays where a box of the same class, found in the whole picture with at least ``confidence``,
-    has its centre within ``radius`` times the longer side of the tile's box. ``when_no_gate`` says what a
-    picture without any such hint gives: ``drop`` all boxes, ``keep`` all, or ``skip`` the picture, which then
-    has no answer.
+    A merged box stays where a box of the same class, found in the whole picture with at least ``confidence``,
+    has its centre, along both axes, within ``radius`` times the longer side of the merged box.
+    ``when_no_gate`` says what a picture without any such hint gives: ``drop`` all boxes, ``keep`` all, or
+    ``skip`` the picture, which then has no answer.
     """
 
     radius: float = Field(default=1.0, gt=0)
@@ -41,7 +41,9 @@ class Tiling(Contract):
     """Tiles of ``width`` x ``height`` picture pixels that overlap by at least the share ``overlap``.
 
     The last tile of a row or column is moved back inside the picture, never padded; a picture smaller than a
-    tile is one tile. ``full_image`` adds the whole picture as one more input. ``gate`` needs it.
+    tile is one tile. ``full_image`` adds the boxes of the whole picture, one more input, to those of the
+    tiles. ``gate`` looks at the whole picture in any case; its boxes are then hints, and part of the answer
+    only with ``full_image``.
     """
 
     width: int = Field(gt=0)
