@@ -47,7 +47,7 @@ def test_every_line_of_the_plate_opens() -> None:
     for name in LAYOUTS:
         assert LAYOUTS.open(name).name == name
     files = {path.stem for path in Path("training/data/layouts").glob("*.py")}
-    assert files - {"__init__", "protocol", "yolo_labels", "yolo_names"} == set(LAYOUTS)
+    assert files - {"__init__", "protocol", "yolo_labels", "yolo_names", "coco_json"} == set(LAYOUTS)
 
 
 def test_image_masks(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ LAYOUTS: DoorPlate[Layout] = DoorPlate(
         "davis": "training.data.layouts.davis:LAYOUT",
         "image_masks": "training.data.layouts.image_masks:LAYOUT",
         "yolo": "training.data.layouts.yolo:LAYOUT",
+        "coco": "training.data.layouts.coco:LAYOUT",
         "class_folders": "training.data.layouts.class_folders:LAYOUT",
         "pictures": "training.data.layouts.pictures:LAYOUT",
     },

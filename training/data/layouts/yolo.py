@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ class YoloLayout:
     """Detection and segmentation data as ultralytics and Roboflow write it.
 
     A picture without a label file is background (as ultralytics has it), and the notes count such pictures.
-    Masks are given only when every object of the folder is a polygon: a box is no mask.
+    Masks are given only when every object of the folder is a polygon: a box is no mask. A folder ``ignore/``
+    beside ``labels/``, of the same form, holds objects that are ignored (``deploy data slice`` writes it for
+    what a tile's edge cut; ultralytics does not read it).
     """
 
     name = "yolo"
@@ -34,8 +37,8 @@ class YoloLayout:
         """``images`` beside ``labels``, here or in the splits below."""
         return _has_labels(root) or bool(_splits(root))
 
-    def open(self, root: Path, class_names: tuple[str, ...] | None) -> EvaluationSet:
-        """Every picture with its objects; all label files are read and checked now."""
+    def check_part(self, root: Path) -> None:
+        """Raise ``DATA-SPLITS`` where ``root`` holds several data sets."""
         if not _has_labels(root):
             splits = _splits(root)
             raise DeployError(
@@ -43,13 +46,18 @@ class YoloLayout:
                 f"{root} holds several parts ({', '.join(splits)}); each is a data set of its own.",
                 f"Name the part to use, such as {root / splits[-1]}",
             )
+
+    def open(self, root: Path, class_names: tuple[str, ...] | None) -> EvaluationSet:
+        """Every picture with its objects; all label files are read and checked now."""
+        self.check_part(root)
         found = read_names(root)
         pictures = list_images(root / "images")
         ids = [path.relative_to(root / "images").with_suffix("").as_posix() for path in pictures]
         # Not with_suffix: stems of Roboflow hold dots.
         files = [root / "labels" / f"{name}.txt" for name in ids]
         known = len(found or class_names or ()) or None
-        parsed = [parse_labels(_read(path), path, known) for path in files]
+        ignored = [root / "ignore" / f"{name}.txt" for name in ids]
+        parsed = [read_labels(path, left, known) for path, left in zip(files, ignored, strict=True)]
         index = None
         if found is not None:
             class_names, index = map_classes(found, class_names, root)
@@ -62,13 +70,20 @@ class YoloLayout:
                 name,
                 group,
                 _reader(path, labels, index, masks),
-                digest_files(path, label if label.is_file() else None),
+                digest_files(path, *(file for file in beside if file.is_file())),
             )
-            for name, group, path, labels, label in zip(
-                ids, groups_of(ids), pictures, parsed, files, strict=True
+            for name, group, path, labels, *beside in zip(
+                ids, groups_of(ids), pictures, parsed, files, ignored, strict=True
             )
         ]
         return EvaluationSet(self.name, entries, labelled=True, class_names=class_names, notes=notes)
+
+
+def read_labels(labels: Path, ignore: Path, classes: int | None) -> tuple[Label, ...]:
+    """The objects of one picture, then those to be ignored; either file may be absent."""
+    counted = parse_labels(_read(labels), labels, classes)
+    left = parse_labels(_read(ignore), ignore, classes)
+    return (*counted, *(replace(label, ignore=True) for label in left))
 
 
 def _has_labels(root: Path) -> bool:

@@ -19,11 +19,12 @@ _SLACK = 0.01
 @dataclass(frozen=True)
 class Label:
     """One object. ``points``: float64 (P, 2), x y as fractions of the picture, of a polygon or of the two
-    corners of a box."""
+    corners of a box; ``ignore``: it neither helps nor harms."""
 
     klass: int
     points: NDArray[np.float64]
     polygon: bool
+    ignore: bool = False
 
 
 def parse_labels(text: str, where: Path, classes: int | None) -> tuple[Label, ...]:
@@ -69,7 +70,8 @@ def to_truth(
         if masks is not None:
             masks[row] = rasterise(pixels, size)
     classes = np.array([index[label.klass] if index else label.klass for label in labels], np.int64)
-    return InstanceTruth(size, boxes, classes, masks)
+    ignore = np.array([label.ignore for label in labels], np.bool_)
+    return InstanceTruth(size, boxes, classes, masks, ignore if ignore.any() else None)
 
 
 def label_lines(boxes: NDArray[np.float32], classes: NDArray[np.int64], size: tuple[int, int]) -> str:
