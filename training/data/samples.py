@@ -87,6 +87,11 @@ class EvaluationSet:
         return tuple(entry.id for entry in self._entries)
 
     @property
+    def digests(self) -> tuple[str, ...]:
+        """Hex SHA-256 of each sample's picture and label, in order (reads every file once)."""
+        return tuple(entry.digest() for entry in self._entries)
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """The samples' groups, in order."""
         return tuple(entry.group for entry in self._entries)

@@ -17,7 +17,7 @@ _EDGE = 1e-10  # pycocotools matches at min(threshold, 1 - 1e-10)
 class Matched:
     """One picture's pairs.
 
-    ``scores``: float32 (N,), best first; ``classes``: int64 (N,); ``truth_of``: int64 (N,), the true object
+    ``boxes``: float32 (N, 4) x1 y1 x2 y2; ``scores``: float32 (N,), best first; ``classes``: int64 (N,); ``truth_of``: int64 (N,), the true object
     that a detection met, -1 for none; ``ignored``: bool (N,), it met one that does not count;
     ``truth_classes``: int64 (M,); ``counts``: bool (M,), true objects that count; ``found``: bool (M,).
     ``sides`` (N,) and ``truth_sides`` (M,): float32, square roots of the boxes' areas in pixels.
@@ -25,6 +25,7 @@ class Matched:
     lies inside the object.
     """
 
+    boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     classes: NDArray[np.int64]
     truth_of: NDArray[np.int64]
@@ -87,6 +88,7 @@ def match_picture(
                 break
     met = truth_of >= 0
     return Matched(
+        boxes=boxes,
         scores=predicted.scores[order],
         classes=classes,
         truth_of=truth_of,
