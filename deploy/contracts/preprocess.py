@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from deploy.contracts.base import Contract
+from deploy.contracts.tiling import Tiling
 
 
 class Preprocess(Contract):
@@ -21,6 +22,8 @@ class Preprocess(Contract):
     Resize modes: ``stretch`` ignores the aspect ratio; ``letterbox`` keeps it and pads both sides with
     ``pad_value``; ``shortest_crop`` scales the shorter side to ``floor(size / crop_fraction)`` and cuts the
     centre (timm's evaluation transform); ``none`` demands pictures of exactly the right size.
+
+    With ``tiling`` a picture is cut first: every tile goes through these steps as if it were a picture.
     """
 
     input_name: str
@@ -36,6 +39,7 @@ class Preprocess(Contract):
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     input_kind: Literal["tensor", "image"] = "tensor"
+    tiling: Tiling | None = None
 
     @property
     def channels(self) -> int:

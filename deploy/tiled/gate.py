@@ -36,4 +36,4 @@ def _hinted(answer: RawDetections, hints: RawDetections, radius: float) -> NDArr
 
 def _centres(found: RawDetections) -> NDArray[np.float32]:
     """Centres of boxes: float32 (N, 2) x y."""
-    return (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    return (found.boxes[:, :2] + found.boxes[:, 2:]) * np.float32(0.5)

@@ -114,5 +114,6 @@ def _asked(ranked: Ranked, metric: Metric, threshold: float, taken: bytearray, c
 
 def _claimable(ranked: Ranked, low: Indices, high: Indices) -> NDArray[np.bool_]:
     """Whether ``low`` may claim ``high``: a worse score, or the same score and the same box."""
-    worse: NDArray[np.bool_] = ranked.scores[low] > ranked.scores[high]
-    return worse | (ranked.boxes[low] == ranked.boxes[high]).all(axis=1)
+    worse = ranked.scores[low] > ranked.scores[high]
+    allowed: NDArray[np.bool_] = worse | (ranked.boxes[low] == ranked.boxes[high]).all(axis=1)
+    return allowed
