@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from deploy.contracts.artifact import MANIFEST, Artifact
 from deploy.contracts.bundle import BUNDLE, Bundle
 from deploy.errors import DeployError, ExitCode
 from deploy.store import sha256_tree
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,22 +77,38 @@ def find_reference(exported: Exported, given: Path | None) -> Exported | None:
         DeployError: ``REFERENCE-MISMATCH`` when ``given`` is not what the artifact was exported from.
     """
     wanted = exported.artifact.reference_sha256
+    return find_promised(
+        exported.folder,
+        given,
+        open_artifact,
+        lambda other: other.artifact.role == "reference" and other.artifact.model_sha256 == wanted,
+    )
+
+
+def find_promised(
+    folder: Path, given: Path | None, opened: Callable[[Path], T], promised: Callable[[T], bool]
+) -> T | None:
+    """``given``, or the neighbour of ``folder`` that keeps its promise; ``None`` where no neighbour does.
+
+    Raises:
+        DeployError: ``REFERENCE-MISMATCH`` when ``given`` is not the one that was promised.
+    """
     if given is not None:
-        reference = open_artifact(given)
-        if reference.artifact.model_sha256 != wanted:
+        reference = opened(given)
+        if not promised(reference):
             raise DeployError(
                 "REFERENCE-MISMATCH",
-                f"{given} is not the reference that {exported.folder} was exported from.",
+                f"{given} is not the reference that {folder} was exported with.",
                 "Leave --reference out, or name the folder that the same export wrote.",
                 ExitCode.INCOMPARABLE,
             )
         return reference
-    for folder in sorted(p for p in exported.folder.resolve().parent.iterdir() if p.is_dir()):
+    for neighbour in sorted(p for p in folder.resolve().parent.iterdir() if p.is_dir()):
         try:
-            candidate = open_artifact(folder)
+            candidate = opened(neighbour)
         except DeployError:
-            continue  # a broken neighbour is not this artifact's business
-        if candidate.artifact.role == "reference" and candidate.artifact.model_sha256 == wanted:
+            continue  # a broken neighbour is nobody's business here
+        if promised(candidate):
             return candidate
     return None
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.artifacts import Exported, check_bytes, open_artifact
+from deploy.artifacts import Exported, check_bytes, find_promised, open_artifact
 from deploy.contracts.artifact import MANIFEST
 from deploy.contracts.bundle import BUNDLE, PART_ROLES, Bundle, PartRole
-from deploy.errors import DeployError, ExitCode
+from deploy.errors import DeployError
 from deploy.store import sha256_file
 
 
@@ -113,21 +113,9 @@ def find_reference_bundle(opened: OpenedBundle, given: Path | None) -> OpenedBun
         DeployError: ``REFERENCE-MISMATCH`` when ``given`` is not what the bundle was exported with.
     """
     wanted = opened.bundle.reference_identity
-    if given is not None:
-        reference = open_bundle(given)
-        if reference.bundle.identity != wanted:
-            raise DeployError(
-                "REFERENCE-MISMATCH",
-                f"{given} is not the reference that {opened.folder} was exported with.",
-                "Leave --reference out, or name the folder that the same export wrote.",
-                ExitCode.INCOMPARABLE,
-            )
-        return reference
-    for folder in sorted(p for p in opened.folder.resolve().parent.iterdir() if is_bundle(p)):
-        try:
-            candidate = open_bundle(folder)
-        except DeployError:
-            continue  # a broken neighbour is not this bundle's business
-        if candidate.bundle.role == "reference" and candidate.bundle.identity == wanted:
-            return candidate
-    return None
+    return find_promised(
+        opened.folder,
+        given,
+        open_bundle,
+        lambda other: other.bundle.role == "reference" and other.bundle.identity == wanted,
+    )

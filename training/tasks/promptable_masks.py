@@ -9,22 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deploy.contracts.decode import TensorsDecode
 from training.distill.check import check
 from training.distill.losses import alignment
-from training.distill.parts import PromptedParts
+from training.distill.prompted import PromptedTask
 from training.distill.settings import PromptableOptions
-from training.distill.start import begin
 from training.distill.student import ModuleAnswerer
 from training.settings import TrainSettings
 from training.tasks.protocol import Batch
 
 
-class PromptableMasks:
+class PromptableMasks(PromptedTask):
     """See ``training.tasks.protocol.Task``."""
 
     primary = "quality"
-    model = "promptable"
     defaults: ClassVar[Mapping[str, Any]] = {
         "lr": 2e-3,  # at 4e-3 a prototype's presence F1 fell from 0.98 to 0.70
         "batch": 16,
@@ -33,17 +30,9 @@ class PromptableMasks:
         "patience": 0,
     }
     Options = PromptableOptions
-    extends = True
 
     def __init__(self, settings: TrainSettings) -> None:
-        self._parts = parts = PromptedParts(settings, PromptableOptions(**settings.options))
-        self.preprocess, self.decode = parts.preprocess, TensorsDecode()
-        self.model_args, self.prompts = parts.model_args, parts.prompts
-        self.count, self.data_sha256, self.tally = parts.count, parts.data_sha256, parts.tally
-
-    def begin(self, module: nn.Module) -> None:
-        """Weights of an image classifier and of the run ``start``, where they are named."""
-        begin(module, self._parts.options, self.prompts)
+        super().__init__(settings, PromptableOptions(**settings.options))
 
     def batch(self, indices: NDArray[np.int64], rng: np.random.Generator, part: slice) -> Batch:
         """See ``PromptedBatches.draw``."""
@@ -56,10 +45,6 @@ class PromptableMasks:
             return alignment(doors.image(batch["image"]), batch["teacher_features"]).mean()
         found = module(batch["image"], batch["ids"], batch["points"], batch["box"])
         return self._parts.objective(found, batch)
-
-    def account(self, tally: Mapping[str, float]) -> dict[str, float]:
-        """See ``PromptedParts.account``."""
-        return self._parts.account(tally)
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """See ``training.distill.check.check``."""

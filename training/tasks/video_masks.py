@@ -10,22 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deploy.contracts.decode import TensorsDecode
 from training.distill.clip_check import check_clips
 from training.distill.clips import Fate
-from training.distill.parts import PromptedParts
+from training.distill.prompted import PromptedTask
 from training.distill.settings import VideoOptions
-from training.distill.start import begin
 from training.settings import TrainSettings
 from training.tasks.protocol import Batch
 
 
-class VideoMasks:
+class VideoMasks(PromptedTask):
     """See ``training.tasks.protocol.Task``. Begin with an image run (``--set start=RUN``): the memory starts
     by changing nothing, so that the run's figures on single pictures are the first ones here."""
 
     primary = "quality"
-    model = "promptable"
     defaults: ClassVar[Mapping[str, Any]] = {
         "lr": 1e-3,
         "batch": 8,
@@ -34,20 +31,11 @@ class VideoMasks:
         "patience": 0,
     }
     Options = VideoOptions
-    extends = True
 
     def __init__(self, settings: TrainSettings) -> None:
-        options = VideoOptions(**settings.options)
-        self._parts = parts = PromptedParts(settings, options)
-        self._options = options
-        self.preprocess, self.decode = parts.preprocess, TensorsDecode()
-        self.model_args, self.prompts = parts.model_args | {"memory": True}, parts.prompts
-        self.count, self.data_sha256, self.tally = parts.count, parts.data_sha256, parts.tally
-
-    def begin(self, module: nn.Module) -> None:
-        """Weights of an image classifier and of the image run ``start``, where they are named; the memory
-        keeps its own start."""
-        begin(module, self._options, self.prompts)
+        self._options = VideoOptions(**settings.options)
+        super().__init__(settings, self._options)
+        self.model_args |= {"memory": True}
 
     def batch(self, indices: NDArray[np.int64], rng: np.random.Generator, part: slice) -> Batch:
         """See ``PromptedBatches.clips``."""
@@ -68,10 +56,6 @@ class VideoMasks:
             for number, found in enumerate(answers)
         ]
         return torch.stack(losses).mean()
-
-    def account(self, tally: Mapping[str, float]) -> dict[str, float]:
-        """See ``PromptedParts.account``."""
-        return self._parts.account(tally)
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """See ``training.distill.clip_check.check_clips``."""
