@@ -9,6 +9,10 @@ from deploy.commands.lazy import LazyGroup
 COMMANDS: dict[str, tuple[str, str]] = {
     "clips": ("training.commands.data_clips:command", "Write generated clips with exactly known masks."),
     "cctv": ("training.commands.data_cctv:command", "Write frames of generated cameras with exact boxes."),
+    "slice": (
+        "training.commands.data_slice:command",
+        "Split a data set by camera and time, and cut it into tiles.",
+    ),
     "inspect": ("training.commands.data_inspect:command", "Read a data folder and say what it holds."),
 }
 

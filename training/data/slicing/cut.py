@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from deploy.decode.predictions import InstanceTruth
+
+_Real = TypeVar("_Real", np.float32, np.float64)
 
 MIN_VISIBLE = 0.3
 """Share of an object that a tile must show for it to count there."""
@@ -39,18 +43,16 @@ def cut(
     return tuple(tiles)
 
 
-def visible(
-    boxes: NDArray[np.float32], windows: NDArray[np.int32]
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def visible(boxes: NDArray[_Real], windows: NDArray[np.int32]) -> tuple[NDArray[_Real], NDArray[np.float64]]:
     """What every window shows of every box.
 
     Args:
-        boxes: float32 (M, 4), x1 y1 x2 y2 in picture pixels.
+        boxes: float32 or float64 (M, 4), x1 y1 x2 y2 in picture pixels.
         windows: int32 (N, 4), likewise.
 
     Returns:
-        Boxes clipped to the windows, float32 (N, M, 4), still in picture pixels (meaningless where nothing is
-        shown), and the shown share of each box's area, float64 (N, M).
+        Boxes clipped to the windows, (N, M, 4) of the same type, still in picture pixels (meaningless where
+        nothing is shown), and the shown share of each box's area, float64 (N, M).
     """
     here, there = boxes[None].astype(np.float64), windows[:, None].astype(np.float64)
     low = np.maximum(here[..., :2], there[..., :2])
@@ -59,4 +61,4 @@ def visible(
     whole = np.prod(here[..., 2:] - here[..., :2], axis=2)
     area = np.prod(sides, axis=2)
     share = np.divide(area, whole, out=np.zeros_like(area), where=whole > 0)
-    return np.concatenate([low, high], axis=2).astype(np.float32), share
+    return np.concatenate([low, high], axis=2).astype(boxes.dtype), share

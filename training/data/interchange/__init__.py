@@ -1,0 +1,1 @@
+"""Labelled data from one format to another, nothing lost on the way."""

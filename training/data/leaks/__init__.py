@@ -1,0 +1,1 @@
+"""What a training and an evaluation set must not share, and how to find it."""
