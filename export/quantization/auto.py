@@ -106,7 +106,7 @@ def plan_mix(
         with torch.inference_mode():
             return as_outputs(original.run(as_tensors(sample))[0], material.outputs)
 
-    judge = Judge(material.judged, material.decode, material.preprocess, budget[0], reference)
+    judge = Judge(material.judged, material.decode, material.preprocess, budget[0], reference, seed)
     with console.progress("searching the mix", len(layers).bit_length() + 4) as bar:
         found = search(simulator, judge, material.outputs, costs, budget[1], len(samples), seed, bar.advance)
     wide = tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from deploy.decode.predictions import (
     Truth,
 )
 from deploy.metrics import METRICS
+from deploy.statistics.bootstrap import sample_weights
 from deploy.vision.geometry import Geometry
 from deploy.vision.preprocess import prepare
 from export.calibration.divergence import divergence
@@ -28,6 +30,16 @@ from export.evaluation.judging import figure_name, for_judging
 from training.data.samples import EvaluationSample
 
 Outputs = dict[str, NDArray[Any]]
+
+_REPLICATES = 200
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A drop and its standard error over pictures (paired bootstrap)."""
+
+    value: float
+    error: float
 
 
 class Judge:
@@ -40,6 +52,7 @@ class Judge:
         samples: pictures that neither ranked layers nor gave ranges.
         metric: a figure's name, or ``None`` for the task's primary one.
         run: the fp32 program.
+        seed: of the bootstrap.
     """
 
     def __init__(
@@ -49,6 +62,7 @@ class Judge:
         preprocess: Preprocess,
         metric: str | None,
         run: Callable[[dict[str, NDArray[np.float32]]], Outputs],
+        seed: int,
     ) -> None:
         self._decode = decode
         self._decoder = DECODERS.open(decode.kind)(decode, preprocess)
@@ -66,23 +80,27 @@ class Judge:
             sample.truth if labelled else _as_truth(self._decoder.decode(outputs, geometry), sample.image)
             for sample, outputs, geometry in zip(samples, self._references, self._geometry, strict=True)
         ]
-        self._best = self._score(self._references)
+        drawn = sample_weights(len(self.inputs), _REPLICATES, seed)
+        self._weights = np.concatenate([np.ones((1, len(self.inputs)), np.int64), drawn])
+        self._best = self._scores(self._references)
 
-    def drop(self, outputs: Sequence[Outputs]) -> float:
-        """How much lower the metric is than fp32's."""
-        return self._best - self._score(outputs)
+    def drop(self, outputs: Sequence[Outputs]) -> Drop:
+        """How much lower the metric is than fp32's, and how sure that is."""
+        drops = self._best - self._scores(outputs)
+        return Drop(float(drops[0]), float(drops[1:].std()))
 
     def divergence(self, outputs: Sequence[Outputs]) -> float:
         """The task's distance from fp32, see ``export.calibration.divergence``."""
         return divergence(self._decode, self._references, outputs)
 
-    def _score(self, outputs: Sequence[Outputs]) -> float:
+    def _scores(self, outputs: Sequence[Outputs]) -> NDArray[np.float64]:
+        """The metric on the pictures as they are, and under each set of bootstrap weights."""
         seen = [
             self._metric.observe(self._decoded(each, geometry), truth)
             for each, geometry, truth in zip(outputs, self._geometry, self._truths, strict=True)
         ]
-        weights = np.ones((1, len(seen)), np.int64)
-        return float(np.nan_to_num(self._metric.summarise(seen, weights)[self.metric][0]))
+        scores: NDArray[np.float64] = np.nan_to_num(self._metric.summarise(seen, self._weights)[self.metric])
+        return scores
 
     def _decoded(self, outputs: Outputs, geometry: Geometry) -> Prediction:
         return self._judge.decode(outputs, geometry)  # type: ignore[no-any-return]

@@ -42,6 +42,9 @@ def search(
     Fewer wide layers are faster and smaller, so the fewest that meet the budget are kept; where none do, the
     file is as wide as it can be and ``met`` is false. As a control, as many layers chosen by lot are tried.
 
+    The drop's standard error counts against the mix: a drop of 0.4 points on 32 pictures was seen to be 0.9
+    on 32 others, and the nearer a mix is to fp32 the surer its drop is known.
+
     Args:
         costs: divergence of every layer alone, worst first.
         told: called after every mix that was tried.
@@ -52,24 +55,26 @@ def search(
     def at(count: int) -> MixPoint:
         if count not in tried:
             answers = _run(simulator, judge, outputs, order[:count])
+            drop = judge.drop(answers)
             tried[count] = MixPoint(
                 wide_layers=count,
                 weight_bytes=_bytes(simulator, order[:count]),
-                drop=judge.drop(answers),
+                drop=drop.value,
+                drop_error=drop.error,
                 divergence=judge.divergence(answers),
             )
             told()
         return tried[count]
 
     counts = [0, *(2**power for power in range(len(order).bit_length()) if 2**power < len(order)), len(order)]
-    enough = next((count for count in counts if at(count).drop <= budget), None)
+    enough = next((count for count in counts if _within(at(count), budget)), None)
     met = enough is not None
     if enough is None:
         enough = len(order)
     low = max((count for count in tried if count < enough), default=0)
     while met and enough - low > 1:
         middle = (low + enough) // 2
-        if at(middle).drop <= budget:
+        if _within(at(middle), budget):
             enough = middle
         else:
             low = middle
@@ -97,6 +102,10 @@ def search(
         points=tuple(tried[count] for count in sorted(tried)),
     )
     return Found(mix, wide)
+
+
+def _within(point: MixPoint, budget: float) -> bool:
+    return point.drop + point.drop_error <= budget
 
 
 def _run(simulator: Simulator, judge: Judge, outputs: Sequence[str], wide: Sequence[str]) -> list[Outputs]:
