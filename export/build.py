@@ -21,6 +21,7 @@ from export.resolution import resolve
 from export.samples import ParitySamples
 from export.sources import open_source
 from export.sources.protocol import ModelSource
+from export.tiling import declare_tiling
 from export.workers import Workers
 
 Cell = tuple[str, str]
@@ -133,7 +134,7 @@ def _capture(
 
     torch.set_num_threads(request.threads)
     torch.manual_seed(request.seed)
-    model = source.load()
+    model = declare_tiling(source.load(), request.tiling)
     pictures = list(model.samples or samples.load(model.inputs, model.preprocess))
     captured = capture(model, pictures)
     names = getattr(model.decode, "class_names", None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from deploy.contracts.tiling import Tiling
 from deploy.errors import DeployError
 
 InputShape = tuple[str, tuple[int, ...]]
@@ -20,7 +21,7 @@ class ExportRequest:
     ``calibration`` are folders for activation ranges; empty means the run's own training split. ``budget`` is
     a figure's name (``None``: the task's) and the largest drop of an ``auto`` file, measured on ``tune_data``
     (labelled pictures) or else on the calibration's hold-out. ``phrases`` are encoded into a promptable run's
-    bundles beside its own.
+    bundles beside its own. ``tiling`` is declared in the preprocess block.
     """
 
     spec: str
@@ -33,6 +34,7 @@ class ExportRequest:
     image_size: int | None = None
     preprocess: Path | None = None
     decode: Path | None = None
+    tiling: Tiling | None = None
     samples: Path | None = None
     sample_count: int = 4
     coreml_input: Literal["tensor", "image"] = "tensor"

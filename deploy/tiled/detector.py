@@ -88,6 +88,6 @@ def declared_tiling(exported: Exported) -> Tiling:
         raise DeployError(
             "TILING-MISSING",
             f"{exported.folder} does not say how pictures are cut.",
-            "Name the tiles with --tile 640x640, or export again with --tiling 640x640.",
+            "Name the tiles with --tile 640x640, or export again with --tile 640x640.",
         )
     return spec.tiling

@@ -40,7 +40,7 @@ class BoxDecoder:
             raise DeployError(
                 "NOT-A-DETECTOR",
                 f"A model that is decoded as {decode.kind} finds no boxes, so it cannot look at tiles.",
-                "Name a detector, or export without --tiling.",
+                "Name a detector, or export without --tile.",
             )
         changes: dict[str, Any] = {} if confidence is None else {"confidence": confidence}
         if "protos" in fields:

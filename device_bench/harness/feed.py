@@ -44,9 +44,13 @@ class PictureFeed:
     def __len__(self) -> int:
         return len(self._pictures)
 
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """The picture itself, taken round and round."""
+        return self._pictures[index % len(self._pictures)]
+
     def inputs(self, index: int) -> tuple[Tensors, Geometry | None]:
         """See ``Feed``."""
-        tensor, geometry = prepare(self._pictures[index % len(self._pictures)], self._spec)
+        tensor, geometry = prepare(self.picture(index), self._spec)
         return {**self._others, self._spec.input_name: tensor}, geometry
 
 

@@ -21,8 +21,9 @@ from deploy.runtimes.protocol import Runtime
 from deploy.store import write_json
 from device_bench.harness.feed import Feed, open_feed
 from device_bench.harness.loop import quiet_collector
-from device_bench.harness.pipeline import Pipeline
+from device_bench.harness.pipeline import AnyPipeline
 from device_bench.harness.progress import report
+from device_bench.harness.tiled import open_pipeline
 
 WARM_CALLS = 10
 REPORT_NS = 500_000_000
@@ -42,7 +43,7 @@ class Pairs:
 class Side:
     """A loaded artifact and its frames."""
 
-    pipeline: Pipeline
+    pipeline: AnyPipeline
     feed: Feed
 
 
@@ -87,7 +88,7 @@ def open_side(plan_folder: Path) -> tuple[BenchPlan, Side]:
     plan = BenchPlan.load(plan_folder / "plan.json")
     kind: Any = RUNTIMES.open(plan.target)
     runtime: Runtime = kind(plan_folder / plan.model_file, plan.inputs, plan.outputs, plan.threads)
-    return plan, Side(Pipeline(plan, runtime), open_feed(plan, plan_folder))
+    return plan, Side(open_pipeline(plan, runtime), open_feed(plan, plan_folder))
 
 
 def main(argv: list[str]) -> int:

@@ -18,10 +18,11 @@ from device_bench.harness.clips import run_clip
 from device_bench.harness.feed import golden_inputs, open_feed
 from device_bench.harness.loop import timed_loop
 from device_bench.harness.machine import device_info, load_average, peak_memory
-from device_bench.harness.pipeline import AnyPipeline, Pipeline
+from device_bench.harness.pipeline import AnyPipeline
 from device_bench.harness.progress import report
 from device_bench.harness.record import Record, open_record
 from device_bench.harness.self_test import self_test
+from device_bench.harness.tiled import open_pipeline
 from device_bench.harness.warm_up import warm_up
 from device_bench.samples import SAMPLES, Row, write_rows
 
@@ -90,7 +91,7 @@ def _steps(record: Record, folder: Path) -> None:
 
 def _pipeline(plan: BenchPlan, runtimes: list[Runtime], folder: Path) -> AnyPipeline:
     if plan.chain is None:
-        return Pipeline(plan, runtimes[0])
+        return open_pipeline(plan, runtimes[0])
     assert plan.preprocess is not None
     return ChainPipeline(plan.chain, plan.preprocess, runtimes[0], runtimes[1], folder)
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deploy.commands.options import json_option, seed_option, threads_option
+from deploy.commands.tiling_options import given_tiling, tiling_options
 
 if TYPE_CHECKING:
+    from deploy.contracts.tiling import Tiling
     from export.build import Built
     from export.request import ExportRequest
 
@@ -18,6 +20,7 @@ Examples:
   deploy export --target coreml
   deploy export runs/first --target all --precision fp16 --out artifacts/
   deploy export yolov8n-seg.pt --target onnx
+  deploy export yolov8n-seg.pt --target onnx --tile 640x640 --overlap 0.2 --merge nms:iou:0.5
   deploy export yolov8n-seg.pt --target all --precision int8 --calibration my_pictures
   deploy export runs/first --target onnx --precision auto --budget miou=0.005
   deploy export runs/prompts --target all --phrase "red disc"
@@ -58,6 +61,8 @@ and if there is none yet, the demo's, trained on the spot.
 @click.option("--image-size", type=click.IntRange(min=8), help="Picture size where the model allows several.")
 @click.option("--preprocess", type=click.Path(path_type=Path), help="JSON file with a preprocess block.")
 @click.option("--decode", type=click.Path(path_type=Path), help="JSON file with a decode block.")
+@click.option("--tiling", type=click.Path(path_type=Path), help="JSON file with a tiling block.")
+@tiling_options
 @click.option("--samples", type=click.Path(path_type=Path), help="Pictures to check the files on.")
 @click.option(
     "--sample-count", type=click.IntRange(1, 64), default=4, show_default=True, help="How many of them."
@@ -155,6 +160,7 @@ def _request(options: dict[str, Any]) -> ExportRequest:
         image_size=options["image_size"],
         preprocess=options["preprocess"],
         decode=options["decode"],
+        tiling=_tiling(options),
         samples=options["samples"],
         sample_count=options["sample_count"],
         coreml_input=options["coreml_input"],
@@ -172,6 +178,15 @@ def _request(options: dict[str, Any]) -> ExportRequest:
         seed=options["seed"],
         threads=options["threads"] or 1,  # the converters already keep the cores busy side by side
     )
+
+
+def _tiling(options: dict[str, Any]) -> Tiling | None:
+    """The block in the file, changed by the options that were typed."""
+    from deploy.contracts.tiling import Tiling
+    from export.blocks import read_block
+
+    block = options["tiling"]
+    return given_tiling(options, read_block(block, "tiling", Tiling) if block else None)
 
 
 def _targets(given: tuple[str, ...]) -> tuple[str, ...]:

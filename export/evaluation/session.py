@@ -10,11 +10,13 @@ from deploy.metrics import METRICS
 from deploy.vision.preprocess import prepare
 from export.evaluation.compact import Compact, pack
 from export.evaluation.judging import for_judging
-from export.evaluation.subject import Subject
+from export.evaluation.subject import Arrays, Subject
+from export.evaluation.tiles import DeclaredTiles
 from export.runners import runner_for
 from training.data.samples import EvaluationSample
 
 if TYPE_CHECKING:
+    from deploy.decode.predictions import Prediction
     from deploy.runtimes.protocol import Runtime
 
 
@@ -48,17 +50,29 @@ class Session:
         self._metric: Any = None
         if labelled:
             self._metric = METRICS.open(artifact.decode.kind).for_decode(judged)  # type: ignore[attr-defined]
+        self._tiles: DeclaredTiles | None = None
+        if artifact.preprocess.tiling is not None:
+            self._tiles = DeclaredTiles(self._run, artifact, judged if labelled else artifact.decode)
 
     def see(self, sample: EvaluationSample) -> tuple[Any, Compact]:
         """The metric's observation (``None`` without labels) and the prediction that an app would get."""
-        tensor, geometry = prepare(sample.image, self._preprocess)
-        found = self._runtime.run(self._doors.inward({self._preprocess.input_name: tensor}))
-        outputs = self._doors.outward(found)
-        prediction = self._decoder.decode(outputs, geometry)
+        prediction: Prediction
+        seen: Prediction
+        if self._tiles is not None:
+            prediction, seen = self._tiles.see(sample.image)
+        else:
+            tensor, geometry = prepare(sample.image, self._preprocess)
+            outputs = self._run({self._preprocess.input_name: tensor})
+            prediction = seen = self._decoder.decode(outputs, geometry)
+            if self._metric is not None and self._judge is not self._decoder:
+                seen = self._judge.decode(outputs, geometry)
         if self._metric is None:
             return None, pack(prediction)
-        seen = prediction if self._judge is self._decoder else self._judge.decode(outputs, geometry)
         return self._metric.observe(seen, sample.truth), pack(prediction)
+
+    def _run(self, inputs: Arrays) -> Arrays:
+        """One inference through the file's own doors."""
+        return self._doors.outward(self._runtime.run(self._doors.inward(inputs)))
 
 
 def _load(subject: Subject, threads: int) -> Runtime:
