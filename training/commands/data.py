@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "training.commands.data_slice:command",
         "Split a data set by camera and time, and cut it into tiles.",
     ),
+    "convert": ("training.commands.data_convert:command", "Write a labelled folder in another layout."),
     "inspect": ("training.commands.data_inspect:command", "Read a data folder and say what it holds."),
 }
 

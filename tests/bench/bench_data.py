@@ -1,0 +1,145 @@
+"""Data tools against the code people use today: ``python -m tests.bench.bench_data``; exit 1 below a bar."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from deploy.contracts.tiling import Tiling
+from tests.bench.row import BenchRow, cpu_ratios, row_of
+from tests.training.data_tools.scenes import photo
+from tests.training.data_tools.test_convert import annotations, texts, ultralytics_labels
+from training.data.interchange.convert import convert_annotations
+from training.data.labelled import LabelledObject
+from training.data.slicing.tiles import Cutting, Source, slice_picture
+
+PAIRS = 7
+TILING = Tiling(width=640, height=640, overlap=0.2)
+
+
+def run() -> list[BenchRow]:
+    """All rows; every peer alternates with ours in this one process."""
+    return [_coco_to_yolo_row(), _slicing_row()]
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder in memory where the machine has one: the disk is no part of these rows."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+def _coco_to_yolo_row() -> BenchRow:
+    name = "COCO to YOLO, 40k boxes, vs ultralytics"
+    with _scratch() as root, contextlib.redirect_stderr(io.StringIO()):
+        file, number = root / "json" / "all.json", count()
+        file.parent.mkdir()
+        file.write_text(json.dumps(annotations(0, 6000, 40_000)))
+        answers: dict[str, dict[str, str]] = {}
+
+        def ours() -> None:
+            out = root / f"ours{next(number)}"
+            convert_annotations(file, out)
+            answers["ours"] = {} if answers.get("ours") else texts(out / "labels")
+
+        def peer() -> None:
+            labels = ultralytics_labels(file, root / f"theirs{next(number)}")
+            answers["theirs"] = {} if answers.get("theirs") else texts(labels)
+
+        ours()
+        peer()
+        same = {name: text for name, text in answers["theirs"].items() if text} == answers["ours"]
+        _agree(same, name)
+        return row_of(name, cpu_ratios(_timed(peer, root), _timed(ours, root), PAIRS), 1.3)
+
+
+def _slicing_row() -> BenchRow:
+    """The same windows, boxes and JPEG quality: 75, which is PIL's default and not sahi's to choose."""
+    from sahi.slicing import slice_coco
+
+    name = "slicing 6 pictures of 1080p to .jpg, vs sahi"
+    with _scratch() as root, contextlib.redirect_stderr(io.StringIO()):
+        (root / "images").mkdir()
+        sources, images, listed = [], [], []
+        rng = np.random.default_rng(0)
+        for index in range(6):
+            path = root / "images" / f"{index}.jpg"
+            cv2.imwrite(str(path), photo(index, 1080, 1920), [cv2.IMWRITE_JPEG_QUALITY, 92])
+            images.append({"id": index + 1, "file_name": path.name, "height": 1080, "width": 1920})
+            low = rng.integers(0, (1880, 1040), (25, 2))
+            boxes = np.concatenate([low, low + rng.integers(8, 40, (25, 2))], axis=1).tolist()
+            objects = tuple(LabelledObject(0, (x1, y1, x2, y2)) for x1, y1, x2, y2 in boxes)
+            sources.append(Source(f"{index}", path, "valid", (1080, 1920), objects))
+            for x1, y1, x2, y2 in boxes:
+                entry = {"id": len(listed) + 1, "image_id": index + 1, "category_id": 1, "iscrowd": 0}
+                listed.append({**entry, "bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)})
+        file = root / "all.json"
+        categories = [{"id": 1, "name": "person"}]
+        file.write_text(json.dumps({"images": images, "annotations": listed, "categories": categories}))
+        how, number = Cutting(TILING, quality=75), count()
+
+        def ours() -> int:
+            out = root / f"ours{next(number)}"
+            return sum(len(slice_picture(source, out, how)["tiles"]) for source in sources)
+
+        def peer() -> int:
+            out = root / f"theirs{next(number)}"
+            made, _ = slice_coco(
+                str(file),
+                str(root / "images"),
+                "all",
+                str(out),
+                False,
+                640,
+                640,
+                min_area_ratio=0.3,
+                out_ext=".jpg",
+            )
+            return len(made["images"])
+
+        _agree(ours() == peer() == 48, name)
+        return row_of(name, cpu_ratios(_timed(peer, root), _timed(ours, root), PAIRS), 1.5)
+
+
+def _timed(call: Callable[[], object], root: Path) -> Callable[[], object]:
+    """``call``, and what it leaves behind removed by a child, whose time is not counted."""
+
+    def once() -> object:
+        answer = call()
+        for left in [*root.glob("ours*"), *root.glob("theirs*")]:
+            child = os.fork()
+            if child == 0:
+                shutil.rmtree(left, ignore_errors=True)
+                os._exit(0)
+            os.waitpid(child, 0)
+        return answer
+
+    return once
+
+
+def _agree(same: bool, name: str) -> None:
+    if not same:
+        raise AssertionError(f"{name}: the two ways disagree")
+
+
+def main() -> int:
+    """Print the rows; 1 when a bar is missed."""
+    rows = run()
+    sys.stdout.write("".join(f"{row}\n" for row in rows))
+    return 0 if all(row.passed for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
