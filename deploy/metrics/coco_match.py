@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.errors import DeployError
-from deploy.metrics.coco_records import AREA_RANGES, DetectionRecord
+from deploy.metrics.coco_records import RANGES, DetectionRecord
 
 Overlap = Literal["bbox", "segm"]
 """What IoU is taken of: boxes or masks (pycocotools ``iouType``)."""
@@ -51,7 +51,7 @@ def match(records: Sequence[DetectionRecord], overlap: Overlap) -> Matches:
     if len(areas) > 1:
         raise ValueError(f"records of different object sizes cannot be scored together: {sorted(areas)}")
     name = areas.pop() if areas else "all"
-    evaluation.params.area_rng = [list(AREA_RANGES[name])]
+    evaluation.params.area_rng = [list(RANGES[name])]
     evaluation.params.area_rng_lbl = [name]
     evaluation.evaluate()
     by_class: dict[int, list[dict[str, Any]]] = defaultdict(list)

@@ -12,15 +12,6 @@ from deploy.metrics.tiled.matching import Matched
 VERSIONS = {"precision": 1, "recall": 1, "F1": 1, "causes": 1, "box_mAP50": 1, "box_mAP50-95": 1}
 """Moves when a figure's definition does; part of the protocol's hash."""
 
-SIZES: dict[str, tuple[float, float]] = {
-    "under 8 px": (0, 8),
-    "8-16 px": (8, 16),
-    "16-32 px": (16, 32),
-    "32-96 px": (32, 96),
-    "from 96 px": (96, float("inf")),
-}
-"""Object sizes by the square root of the box's area: AI-TOD's (Wang et al., 2020) and COCO's edges."""
-
 Part = Callable[[Matched], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """A part of the detections and of the true objects of a picture: bool (N,) and bool (M,)."""
 

@@ -17,8 +17,9 @@ _EDGE = 1e-10  # pycocotools matches at min(threshold, 1 - 1e-10)
 class Matched:
     """One picture's pairs.
 
-    ``boxes``: float32 (N, 4) x1 y1 x2 y2; ``scores``: float32 (N,), best first; ``classes``: int64 (N,); ``truth_of``: int64 (N,), the true object
-    that a detection met, -1 for none; ``ignored``: bool (N,), it met one that does not count;
+    ``boxes``: float32 (N, 4) x1 y1 x2 y2; ``scores``: float32 (N,), best first; ``classes``: int64 (N,);
+    ``truth_of``: int64 (N,), the true object that a detection met, -1 for none; ``ignored``: bool (N,), it
+    met one that does not count;
     ``truth_classes``: int64 (M,); ``counts``: bool (M,), true objects that count; ``found``: bool (M,).
     ``sides`` (N,) and ``truth_sides`` (M,): float32, square roots of the boxes' areas in pixels.
     ``iou``: float32 (N, M), of every pair; ``inside``: float32 (N, M), share of the detection's area that

@@ -13,8 +13,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from deploy.decode.predictions import InstancePrediction, InstanceTruth
+from deploy.metrics.coco_records import SIDE_RANGES
 from deploy.metrics.tiled.causes import causes, convincing_scores
-from deploy.metrics.tiled.figures import SIZES, counts, of_class, of_size, precision_recall
+from deploy.metrics.tiled.figures import counts, of_class, of_size, precision_recall
 from deploy.metrics.tiled.matching import Matched, match_picture
 from tests.oracles.coco import Pair, scene
 
@@ -153,7 +154,7 @@ def test_parts_add_up_and_an_unanswered_picture_counts_nothing() -> None:
     pictures = [match_picture(*scene(seed, (96, 128), 3, 8, masks=False), 0.5) for seed in range(8)]
     whole = counts(pictures)
     assert (sum(counts(pictures, of_class(label)) for label in range(3)) == whole).all()
-    assert (sum(counts(pictures, of_size(*edges)) for edges in SIZES.values()) == whole).all()
+    assert (sum(counts(pictures, of_size(*edges)) for edges in SIDE_RANGES.values()) == whole).all()
     assert (counts([None, pictures[0]])[0] == 0).all()
 
 
