@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "export.commands.verify:command",
         "Measure each export's accuracy drop against the fp32 reference.",
     ),
+    "detect": ("deploy.commands.detect:command", "Find small objects in pictures and videos, tile by tile."),
     "run": ("export.commands.run:command", "Run a Core ML package on this machine, by emulation."),
     "bench": ("device_bench.commands.bench:command", "Measure speed, memory and mask jitter on a device."),
     "report": ("device_bench.commands.report:command", "Show results as a table, Markdown or one HTML page."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,13 +64,14 @@ class TiledDetector:
         runtime = kind(exported.model, artifact.inputs, artifact.outputs, threads)
         self._sight = Sight(runtime.run, artifact.inputs, spec, self.tiling)
 
-    def raw(self, image: NDArray[np.uint8]) -> RawDetections:
+    def raw(self, image: NDArray[np.uint8], wanted: Container[int] | None = None) -> RawDetections:
         """Every box of every tile, and of the whole picture where the tiling looks at it.
 
         Args:
             image: uint8 (H, W, 3) RGB.
+            wanted: numbers of the tiles to look at; all when ``None``.
         """
-        return self._sight.look(image, [self._decoder])[0]
+        return self._sight.look(image, [self._decoder], wanted)[0]
 
     def detect(self, image: NDArray[np.uint8]) -> InstancePrediction | None:
         """Merged and gated objects, best first; ``None`` where the gate says that there is no answer."""

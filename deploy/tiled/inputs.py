@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -43,10 +43,17 @@ class TileCutter:
         same = (tiling.height, tiling.width) == (preprocess.height, preprocess.width)
         self._as_it_is = same and (preprocess.resize != "shortest_crop" or preprocess.crop_fraction == 1)
 
-    def tiles(self, image: NDArray[np.uint8]) -> Iterator[TileInput]:
-        """The inputs of a picture, uint8 (H, W, 3) RGB, tile by tile; the whole picture last, if at all."""
+    def tiles(self, image: NDArray[np.uint8], wanted: Container[int] | None = None) -> Iterator[TileInput]:
+        """The inputs of a picture, tile by tile; the whole picture last, if at all.
+
+        Args:
+            image: uint8 (H, W, 3) RGB.
+            wanted: numbers of the tiles to make, ``FULL_IMAGE`` among them; all when ``None``.
+        """
         planes = _planes(image, self._spec) if self._as_it_is else ()
         for number, (left, top, right, bottom) in enumerate(windows(image.shape[:2], self._tiling).tolist()):
+            if wanted is not None and number not in wanted:
+                continue
             size = (bottom - top, right - left)
             if planes and size == (self._spec.height, self._spec.width):
                 for channel, plane in enumerate(planes):
@@ -56,7 +63,8 @@ class TileCutter:
             else:
                 tensor, geometry = prepare(image[top:bottom, left:right], self._spec)
                 yield TileInput(number, (left, top), tensor, geometry)
-        if self._tiling.full_image or self._tiling.gate is not None:
+        whole = self._tiling.full_image or self._tiling.gate is not None
+        if whole and (wanted is None or FULL_IMAGE in wanted):
             yield TileInput(FULL_IMAGE, (0, 0), *prepare(image, self._spec))
 
 

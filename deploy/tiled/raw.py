@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,3 +44,22 @@ class RawDetections:
         return RawDetections(
             self.boxes[kept], self.scores[kept], self.classes[kept], self.tiles[kept], self.size
         )
+
+
+def nothing(size: tuple[int, int]) -> RawDetections:
+    """No boxes in a picture of (height, width)."""
+    empty = np.zeros(0, np.float32)
+    return RawDetections(
+        np.zeros((0, 4), np.float32), empty, np.zeros(0, np.int64), np.zeros(0, np.int32), size
+    )
+
+
+def joined(parts: Sequence[RawDetections]) -> RawDetections:
+    """The boxes of several parts of one picture, part after part."""
+    return RawDetections(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.classes for part in parts]),
+        np.concatenate([part.tiles for part in parts]),
+        parts[0].size,
+    )

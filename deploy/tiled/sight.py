@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from deploy.decode import DECODERS
 from deploy.decode.predictions import InstancePrediction
 from deploy.errors import DeployError
 from deploy.tiled.inputs import TileCutter, TileInput
-from deploy.tiled.raw import RawDetections
+from deploy.tiled.raw import RawDetections, nothing
 from deploy.vision.geometry import Geometry
 
 Run = Callable[[Mapping[str, NDArray[np.generic]]], Mapping[str, NDArray[np.generic]]]
@@ -72,14 +72,20 @@ class Sight:
         shape = next((spec.shape for spec in inputs if spec.name == preprocess.input_name), (1,))
         self._batch = max(1, shape[0])
 
-    def look(self, image: NDArray[np.uint8], decoders: Sequence[BoxDecoder]) -> list[RawDetections]:
+    def look(
+        self,
+        image: NDArray[np.uint8],
+        decoders: Sequence[BoxDecoder],
+        wanted: Container[int] | None = None,
+    ) -> list[RawDetections]:
         """Every box of every tile, once for each decoder; the model runs once a tile.
 
         Args:
             image: uint8 (H, W, 3) RGB.
+            wanted: numbers of the tiles to look at; all when ``None``.
         """
         found: list[list[tuple[TileInput, InstancePrediction]]] = [[] for _ in decoders]
-        for tile, outputs in self._outputs(self._cutter.tiles(image)):
+        for tile, outputs in self._outputs(self._cutter.tiles(image, wanted)):
             for decoder, boxes in zip(decoders, found, strict=True):
                 boxes.append((tile, decoder.decode(outputs, tile.geometry)))
         return [_joined(boxes, image.shape[:2]) for boxes in found]
@@ -115,6 +121,8 @@ class Sight:
 
 def _joined(found: Sequence[tuple[TileInput, InstancePrediction]], size: tuple[int, ...]) -> RawDetections:
     """Boxes of all tiles, moved to where their tiles lie."""
+    if not found:
+        return nothing((size[0], size[1]))
     boxes = [each.boxes + np.asarray(tile.offset * 2, np.float32) for tile, each in found]
     numbers = [np.full(len(each.boxes), tile.number, np.int32) for tile, each in found]
     return RawDetections(
