@@ -10,8 +10,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from time import process_time
 
 import cv2
 import numpy as np
@@ -20,6 +22,11 @@ from deploy.contracts.tiling import Tiling
 from tests.bench.row import BenchRow, cpu_ratios, row_of
 from tests.training.data_tools.scenes import photo
 from tests.training.data_tools.test_convert import annotations, texts, ultralytics_labels
+from training.data.duplicates.find import find_duplicates
+from training.data.duplicates.fingerprint import of_file
+from training.data.duplicates.gallery import Gallery
+from training.data.duplicates.likeness import Alike
+from training.data.duplicates.pairs import close_pairs
 from training.data.interchange.convert import convert_annotations
 from training.data.labelled import LabelledObject
 from training.data.slicing.tiles import Cutting, Source, slice_picture
@@ -30,7 +37,7 @@ TILING = Tiling(width=640, height=640, overlap=0.2)
 
 def run() -> list[BenchRow]:
     """All rows; every peer alternates with ours in this one process."""
-    return [_coco_to_yolo_row(), _slicing_row()]
+    return [_coco_to_yolo_row(), _slicing_row(), _pairs_row(), *_near_duplicate_rows()]
 
 
 @contextlib.contextmanager
@@ -111,6 +118,69 @@ def _slicing_row() -> BenchRow:
 
         _agree(ours() == peer() == 48, name)
         return row_of(name, cpu_ratios(_timed(peer, root), _timed(ours, root), PAIRS), 1.5)
+
+
+def _pairs_row() -> BenchRow:
+    """Every planted pair is found, and as many pairs as comparing all with all finds."""
+    name = "pairs among 20k hashes, at most 4 bits apart"
+    rng = np.random.default_rng(0)
+    hashes = rng.integers(0, 2**64, 20_000, dtype=np.uint64)
+    for one, other in rng.permutation(20_000)[:2000].reshape(-1, 2).tolist():
+        flips = rng.choice(64, int(rng.integers(0, 5)), replace=False)
+        hashes[other] = hashes[one] ^ np.uint64(sum(1 << int(bit) for bit in flips))
+    every = sum(
+        int((np.bitwise_count(hashes[row] ^ hashes[row + 1 :]) <= 4).sum()) for row in range(len(hashes))
+    )
+    _agree(len(close_pairs(hashes, 4)) == every >= 1000, name)
+    seconds = []
+    for _ in range(PAIRS):
+        start = process_time()
+        close_pairs(hashes, 4)
+        seconds.append(process_time() - start)
+    return row_of(name, seconds, 0.1, unit="s", direction="at most")
+
+
+def _near_duplicate_rows() -> list[BenchRow]:
+    """60 pictures of 1080p, 30 % of them re-encoded copies: from files to the names of the duplicates."""
+    if find_spec("imagededup") is None:
+        sys.stderr.write("no row for near duplicates: imagededup is not installed (pip install --no-deps)\n")
+        return []
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    from imagededup.methods import DHash
+
+    name = "near duplicates, 60 pictures of 1080p, vs imagededup"
+    with _scratch() as root:
+        planted = set()
+        for index in range(42):
+            image = cv2.resize(photo(index, 1080, 1920), (1920, 1080))
+            cv2.imwrite(str(root / f"{index:02d}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 92])
+            if index < 18:
+                cv2.imwrite(str(root / f"{index:02d}b.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 80])
+                planted.add((f"{index:02d}.jpg", f"{index:02d}b.jpg"))
+        pictures = sorted(root.glob("*.jpg"))
+
+        def ours() -> set[tuple[str, str]]:
+            prints = [of_file(path) for path in pictures]
+            looks = np.array([each.looks for each in prints], np.uint64)
+            found = find_duplicates(
+                Gallery(
+                    tuple(path.name for path in pictures),
+                    tuple(each.sha256 for each in prints),
+                    looks,
+                    lambda index: prints[index].thumb,
+                ),
+                Alike(),
+            )
+            return {(pictures[each.original].name, pictures[each.index].name) for each in found}
+
+        def peer() -> set[tuple[str, str]]:
+            method = DHash(verbose=False)
+            codes = method.encode_images(image_dir=str(root), num_enc_workers=0)
+            found = method.find_duplicates(encoding_map=codes, max_distance_threshold=4, num_dist_workers=0)
+            return {(min(a, b), max(a, b)) for a, others in found.items() for b in others}
+
+        _agree(ours() == planted and planted <= peer(), name)
+        return [row_of(name, cpu_ratios(peer, ours, PAIRS), 3.5)]
 
 
 def _timed(call: Callable[[], object], root: Path) -> Callable[[], object]:

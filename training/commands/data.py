@@ -14,6 +14,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Split a data set by camera and time, and cut it into tiles.",
     ),
     "convert": ("training.commands.data_convert:command", "Write a labelled folder in another layout."),
+    "dedup": (
+        "training.commands.data_dedup:command",
+        "Set frozen frames and near duplicates aside, with an undo.",
+    ),
     "inspect": ("training.commands.data_inspect:command", "Read a data folder and say what it holds."),
 }
 

@@ -25,7 +25,8 @@ def photo(seed: int, height: int = 120, width: int = 160) -> NDArray[np.uint8]:
 def write_photo(path: Path, image: NDArray[np.uint8], quality: int = 92) -> Path:
     """Write a picture by its suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    how = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix == ".jpg" else []
+    assert cv2.imwrite(str(path), image, how)
     return path
 
 
