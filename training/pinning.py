@@ -14,7 +14,7 @@ from training.run_files import CONFIG, DATA, PROMPTS
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from training.engine.loop import Trainer
+    from training.engine.learner import Learner
     from training.tasks.protocol import Task
 
 RESET_FREES: dict[str, tuple[str, ...]] = {"text": ("tokenizer",)}
@@ -48,7 +48,7 @@ def pin(out: Path, settings: TrainSettings, data_sha256: str, prompts: PromptCon
 
 
 def begin_anew(
-    out: Path, settings: TrainSettings, task: Task, trainer: Trainer, parts: Sequence[str], leads: bool
+    out: Path, settings: TrainSettings, task: Task, trainer: Learner, parts: Sequence[str], leads: bool
 ) -> TrainSettings:
     """Keep a state whose ``parts`` are new, and write down that they are (the process that ``leads`` does).
 

@@ -18,6 +18,7 @@ from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from deploy.contracts.checkpoint import Checkpoint
+    from training.engine.learner import Learner
     from training.engine.parallel import Group
 
 GENERATED = "generated"
@@ -120,7 +121,8 @@ def _train(settings: TrainSettings, out: Path, group: Group, reset: tuple[str, .
         if group.leads and not reset:
             pin(out, settings, task.data_sha256, task.prompts)
         group.from_leader(None)
-        trainer = Trainer(task, settings, out, group, fresh=reset)
+        learner = task.trainer or Trainer
+        trainer: Learner = learner(task, settings, out, group, fresh=reset)
         if reset:
             settings = begin_anew(out, settings, task, trainer, reset, group.leads)
         trainer.run()

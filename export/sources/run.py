@@ -13,6 +13,9 @@ from export.sources.protocol import LoadedModel
 from training.checkpoints import load_checkpoint, read_checkpoint
 from training.data.samples import EvaluationSet
 from training.data.sides import mask_sides
+from training.detection.opening import training_tiles
+from training.run_files import CONFIG
+from training.settings import TrainSettings
 
 
 class RunSource:
@@ -32,7 +35,9 @@ class RunSource:
         return Source(spec=str(self._folder), kind="run", weights_sha256=weights, code_sha256=code)
 
     def training_set(self) -> EvaluationSet | None:
-        """The training side of the run's own data."""
+        """The training side of the run's own data, cut into tiles where the run learned from tiles."""
+        if self._checkpoint.task == "tiled_detection":
+            return training_tiles(TrainSettings.load(self._folder / CONFIG))
         if self._checkpoint.decode.kind != "binary_mask":
             return None
         return mask_sides(self._checkpoint.data, self._checkpoint.seed)[0]

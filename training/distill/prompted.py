@@ -23,6 +23,7 @@ class PromptedTask:
 
     model = "promptable"
     extends = True
+    trainer = None
 
     def __init__(self, settings: TrainSettings, options: PromptableOptions) -> None:
         self._parts = parts = PromptedParts(settings, options)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MODELS: DoorPlate[Callable[..., nn.Module]] = DoorPlate(
     "model",
     {
+        "detector": "training.models.detector:build",
+        "ultralytics": "training.models.ultralytics_yolo.build:build",
         "segmenter": "training.models.segmenter:build",
         "promptable": "training.models.promptable.model:build",
     },

@@ -4,30 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from deploy.errors import DeployError
-
-
-class _Merge(nn.Module):
-    """One step down the decoder: double the coarse map, add the finer one, mix with a separable 3x3."""
-
-    def __init__(self, fine_channels: int, width: int) -> None:
-        super().__init__()
-        self.lateral = nn.Conv2d(fine_channels, width, 1, bias=False)
-        self.norm = nn.BatchNorm2d(width)
-        self.depthwise = nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False)
-        self.pointwise = nn.Conv2d(width, width, 1, bias=False)
-        self.mixed_norm = nn.BatchNorm2d(width)
-
-    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        """Float (N, D, h, w) and (N, C, 2h, 2w) to float (N, D, 2h, 2w)."""
-        raised = functional.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
-        merged = torch.relu(raised + self.norm(self.lateral(fine)))
-        return torch.relu(self.mixed_norm(self.pointwise(self.depthwise(merged))))
+from training.models.merge import Merge
+from training.models.pyramid import open_pyramid
 
 
 class Segmenter(nn.Module):
@@ -46,20 +27,11 @@ class Segmenter(nn.Module):
         self, backbone: str = "mobilenetv4_conv_small_050", levels: int = 4, width: int = 24
     ) -> None:
         super().__init__()
-        try:
-            pyramid: Any = timm.create_model(
-                backbone, pretrained=False, features_only=True, out_indices=tuple(range(levels))
-            )
-        except (RuntimeError, AttributeError, IndexError, AssertionError) as error:
-            raise DeployError(
-                "UNKNOWN-BACKBONE",
-                f"timm cannot build {backbone!r} as a feature pyramid ({error}).",
-                "Choose one such as mobilenetv4_conv_small or mobilenetv3_small_100.",
-            ) from error
+        pyramid = open_pyramid(backbone, tuple(range(levels)))
         channels: list[int] = pyramid.feature_info.channels()
         self.backbone = pyramid
         self.top = nn.Conv2d(channels[-1], width, 1)
-        self.merges = nn.ModuleList(_Merge(count, width) for count in reversed(channels[:-1]))
+        self.merges = nn.ModuleList(Merge(count, width) for count in reversed(channels[:-1]))
         self.head = nn.Conv2d(width, 1, 1)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ TASKS: DoorPlate[type[Task]] = DoorPlate(
     {
         "binary_masks": "training.tasks.binary_masks:BinaryMasks",
         "promptable_masks": "training.tasks.promptable_masks:PromptableMasks",
+        "tiled_detection": "training.tasks.tiled_detection:TiledDetection",
         "video_masks": "training.tasks.video_masks:VideoMasks",
     },
 )

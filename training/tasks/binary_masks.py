@@ -33,6 +33,7 @@ class BinaryMasks:
     Options = None
     extends = False
     prompts = None
+    trainer = None
 
     def __init__(self, settings: TrainSettings) -> None:
         if settings.size % 16 or settings.size < 32:

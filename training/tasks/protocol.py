@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from deploy.contracts.base import Contract
 from deploy.contracts.decode import Decode
 from deploy.contracts.preprocess import Preprocess
 from deploy.contracts.prompts import PromptContract
+from training.engine.learner import Learner
 from training.settings import TrainSettings
 
 Batch = dict[str, Tensor]
@@ -27,7 +28,8 @@ class Task(Protocol):
     settings that only this task has, ``None`` for none; ``extends`` says whether a finished run keeps its
     last state, so that more epochs can follow; ``prompts`` is what a promptable model was promised;
     ``tally`` sums what batches and losses counted since the last epoch ended: the loop saves it and empties
-    it.
+    it; ``trainer`` learns in place of the loop, with the arguments of ``training.engine.loop.Trainer``,
+    ``None`` for the loop itself.
     """
 
     primary: str
@@ -42,6 +44,7 @@ class Task(Protocol):
     data_sha256: str
     prompts: PromptContract | None
     tally: dict[str, float]
+    trainer: Callable[..., Learner] | None
 
     def __init__(self, settings: TrainSettings) -> None:
         """Open and read the data; no weights are made yet."""

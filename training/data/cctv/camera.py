@@ -39,8 +39,8 @@ def camera(seed: int, number: int, height: int, width: int) -> Camera:
     """Camera ``number`` of the world ``seed``."""
     rng = np.random.default_rng([seed, _SCENERY, number])
     horizon = float(rng.uniform(0.22, 0.34)) * height
-    low = float(rng.uniform(9.0, 10.0))
-    tall = (low, float(rng.uniform(12.5, 13.8)))
+    low = float(rng.uniform(9.5, 10.5))
+    tall = (low, float(rng.uniform(13.0, 14.0)))
     scenery = _ground(rng, height, width)
     _street(rng, scenery, horizon)
     _walls(rng, scenery, horizon)
@@ -49,8 +49,8 @@ def camera(seed: int, number: int, height: int, width: int) -> Camera:
         horizon,
         tall,
         rng.uniform(0.9, 1.1, 3).astype(np.float32),
-        float(rng.uniform(2.5, 6.0)),
-        float(rng.uniform(0.3, 0.55)),
+        float(rng.uniform(2.0, 4.5)),
+        float(rng.uniform(0.25, 0.45)),
     )
     _furniture(rng, made)
     return made

@@ -17,10 +17,13 @@ DECOYS = ("bollard", "cone", "sign", "barrel", "post")
 _FINE = 8
 """Drawn pixels for each pixel of the frame."""
 
-_HELMETS = ((240, 205, 40), (245, 245, 240), (240, 120, 30), (60, 110, 220), (215, 45, 40))
-_HAIR = ((28, 22, 20), (70, 45, 30), (120, 90, 55), (95, 95, 95))
-_SKIN = ((225, 180, 150), (190, 140, 105), (135, 95, 70), (95, 65, 50))
-_VESTS = ((235, 130, 40), (200, 225, 60), (60, 70, 95), (110, 110, 105), (35, 60, 110), (150, 40, 45))
+_HELMETS = ((245, 210, 40), (248, 248, 244), (250, 165, 40))
+_HAIR = ((28, 22, 20), (62, 42, 30), (80, 70, 64))
+_SKIN = ((225, 180, 150), (190, 140, 105), (150, 105, 80))
+_CLOTHES = ((225, 105, 35), (170, 205, 60), (50, 65, 110), (95, 95, 100), (140, 45, 45), (40, 95, 85))
+_DULL = ((150, 45, 40), (60, 75, 130), (120, 118, 112), (70, 105, 70), (205, 195, 175))
+"""What decoys are painted with, beside the colours of helmets."""
+
 
 Colour = tuple[float, float, float]
 
@@ -38,10 +41,10 @@ def person(rng: np.random.Generator, klass: int, height: float) -> Sprite:
     """A standing or walking person, ``height`` pixels tall, of class ``klass`` (see ``CLASSES``)."""
     tall = height * _FINE
     sprite = _blank(tall, 0.62 * tall)
-    middle, head = sprite.cover.shape[1] / 2, tall * float(rng.uniform(0.235, 0.265))
+    middle, head = sprite.cover.shape[1] / 2, tall * float(rng.uniform(0.28, 0.31))
     broad = tall * float(rng.uniform(0.3, 0.36))
-    cloth, trousers = _vary(rng, _VESTS), _tone(rng, 25, 95)
-    stride = tall * float(rng.uniform(0.02, 0.13))
+    cloth, trousers = _vary(rng, _CLOTHES), _tone(rng, 25, 95)
+    stride = tall * float(rng.uniform(0.05, 0.14))
     leg = max(2, round(broad * 0.34))
     hip, shoulder = tall * 0.58, head * 0.92
     for side in (-1, 1):
@@ -70,8 +73,8 @@ def decoy(rng: np.random.Generator, kind: str, height: float) -> Sprite:
     """Something of a person's size and colours that is none (see ``DECOYS``)."""
     tall = height * _FINE
     sprite = _blank(tall, 0.8 * tall)
-    middle, top = sprite.cover.shape[1] / 2, _vary(rng, _HELMETS)
-    body = _vary(rng, _VESTS) if rng.random() < 0.5 else _tone(rng, 40, 190)
+    middle, top = sprite.cover.shape[1] / 2, _vary(rng, _HELMETS if rng.random() < 0.6 else _DULL)
+    body = _tone(rng, 40, 190)
     if kind == "bollard":
         half = tall * float(rng.uniform(0.1, 0.15))
         _box(sprite, middle - half, tall * 0.12, middle + half, tall, body)
@@ -136,7 +139,7 @@ def _blank(tall: float, wide: float) -> Sprite:
 def _vary(rng: np.random.Generator, colours: tuple[tuple[int, int, int], ...]) -> Colour:
     """One of the colours, a little off and in another light."""
     base = np.array(colours[int(rng.integers(len(colours)))], np.float64)
-    return tuple(np.clip(base * rng.uniform(0.8, 1.06) + rng.normal(0, 8, 3), 8, 250).tolist())  # type: ignore[return-value]
+    return tuple(np.clip(base * rng.uniform(0.85, 1.05) + rng.normal(0, 5, 3), 8, 250).tolist())  # type: ignore[return-value]
 
 
 def _tone(rng: np.random.Generator, low: float, high: float) -> Colour:
@@ -149,7 +152,7 @@ def _darker(colour: Colour) -> Colour:
 
 
 def _line(
-    sprite: Sprite, start: Colour | tuple[float, float], end: tuple[float, float], colour: Colour, thick: int
+    sprite: Sprite, start: tuple[float, float], end: tuple[float, float], colour: Colour, thick: int
 ) -> None:
     a, b = (round(start[0]), round(start[1])), (round(end[0]), round(end[1]))
     cv2.line(sprite.colour, a, b, colour, max(1, thick))

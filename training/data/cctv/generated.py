@@ -14,7 +14,7 @@ from training.data.cctv.figures import CLASSES
 from training.data.cctv.world import HEIGHT, WIDTH, CctvWorld, Frame, Part
 from training.data.samples import Entry, EvaluationSet
 
-_CACHE_BYTES = 96 << 20
+_CACHE_BYTES = 192 << 20
 
 
 def cctv_set(

@@ -1,16 +1,14 @@
-"""The one module that imports ultralytics (AGPL-3.0, an optional extra): YOLO files as plain modules."""
+"""YOLO files as plain modules, read without running any code from them."""
 
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.errors import DeployError
+from training.models.ultralytics_yolo.offline import demand_ultralytics, settle
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +19,8 @@ class YoloModel:
     """A fused fp32 YOLO in export form.
 
     ``module`` takes (1, 3, H, W) RGB in 0..1 and returns the head (1, 4 + classes + coefficients, anchors),
-    and the prototypes (1, coefficients, H/4, W/4) for a segmentation head.
+    and the prototypes (1, coefficients, H/4, W/4) for a segmentation head. ``layout`` is ultralytics' own
+    description of the layers, plain JSON types, from which ``build`` makes the module again.
     """
 
     module: nn.Module
@@ -29,6 +28,7 @@ class YoloModel:
     image_size: int
     stride: int
     mask_coefficients: int
+    layout: dict[str, Any] = field(default_factory=dict)
 
 
 def load_yolo(path: Path) -> YoloModel:
@@ -38,12 +38,7 @@ def load_yolo(path: Path) -> YoloModel:
         DeployError: ``EXTRA-MISSING``, ``CHECKPOINT-BROKEN``, ``CHECKPOINT-UNSAFE``, ``CHECKPOINT-KIND`` or
             ``WEIGHTS-NAN``.
     """
-    if find_spec("ultralytics") is None:
-        raise DeployError(
-            "EXTRA-MISSING",
-            f"{path} looks like an ultralytics checkpoint, and ultralytics is not installed.",
-            "Install the extra (it is AGPL-3.0): pip install 'pocketproof[yolo]'",
-        )
+    demand_ultralytics(f"{path} looks like an ultralytics checkpoint")
     model = _unpickle(path).float().eval()
     head = model.model[-1]
     if type(head).__name__ not in ("Detect", "Segment") or getattr(head, "end2end", False):
@@ -62,14 +57,13 @@ def load_yolo(path: Path) -> YoloModel:
         image_size=int(model.args.get("imgsz", 640)) if isinstance(model.args, dict) else 640,
         stride=int(max(model.stride)),
         mask_coefficients=int(getattr(head, "nm", 0)),
+        layout=dict(model.yaml),
     )
 
 
 def _unpickle(path: Path) -> Any:
     """The model object of a checkpoint, read with an allow-list of ultralytics' own classes."""
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(tempfile.gettempdir()) / "pocketproof-yolo"))
-    Path(os.environ["YOLO_CONFIG_DIR"]).mkdir(parents=True, exist_ok=True)
+    settle()
     import pickle
 
     from ultralytics.nn import tasks

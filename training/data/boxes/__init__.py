@@ -1,0 +1,1 @@
+"""Pictures with boxes as a detector learns them: tile by tile, jittered, with objects pasted in."""

@@ -1,0 +1,1 @@
+"""What a detector learns from boxes: targets, losses, and figures of tiles."""
