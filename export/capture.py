@@ -49,7 +49,7 @@ def capture(model: LoadedModel, pictures: Sequence[Picture]) -> Captured:
 
     flat, names = _flatten(model, pictures[0])
     arguments = [tuple(_tensor(p.inputs[spec.name]) for spec in model.inputs) for p in pictures]
-    with torch.inference_mode():
+    with torch.no_grad():  # inference mode would mark the anchors that YOLO heads keep from their first run
         eager = [dict(zip(names, flat(*sample), strict=True)) for sample in arguments]
     specs = tuple(_spec(name, value) for name, value in eager[0].items())
     _demand_outputs(model.decode, names)
@@ -101,7 +101,7 @@ def _flatten(model: LoadedModel, picture: Picture) -> tuple[nn.Module, list[str]
 
     arguments = tuple(_tensor(picture.inputs[spec.name]) for spec in model.inputs)
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             value = model.module(*arguments)
     except Exception as error:
         shapes = ", ".join(f"{spec.name} {'x'.join(map(str, spec.shape))}" for spec in model.inputs)
