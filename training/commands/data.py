@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Split a data set by camera and time, and cut it into tiles.",
     ),
     "convert": ("training.commands.data_convert:command", "Write a labelled folder in another layout."),
+    "leaks": ("training.commands.data_leaks:command", "Find evaluation pictures that were seen in training."),
     "dedup": (
         "training.commands.data_dedup:command",
         "Set frozen frames and near duplicates aside, with an undo.",

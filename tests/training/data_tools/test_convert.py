@@ -52,6 +52,7 @@ def annotations(seed: int, pictures: int, objects: int, classes: int = 8) -> dic
 def ultralytics_labels(file: Path, out: Path) -> Path:
     """The label folder that ultralytics makes of one JSON."""
     os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_VERBOSE", "false")
     from ultralytics.data.converter import convert_coco
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
