@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deploy.commands.options import json_option, seed_option, threads_option
-from export.commands.verify_promptable import promptable_options, refuse_strays, verify_promptable
+from export.commands.verify_promptable import promptable_options, promptable_strays, verify_promptable
+from export.commands.verify_tiled import tiled_options, tiled_strays, verify_tiled
 
 if TYPE_CHECKING:
     from deploy.contracts.accuracy import AccuracyReport
@@ -25,6 +26,7 @@ Examples:
   deploy verify artifacts/* --data coco --self-test
   deploy verify artifacts/yolov8n-seg-onnx-fp16 --data coco --bisect
   deploy verify runs/prompts --task promptable_masks --teacher truth --page qa.html
+  deploy verify artifacts/tiles-onnx-w8a8 --task tiled_detection --data cctv/test --train cctv/train
 
 ARTIFACTS are folders that deploy export wrote, or model files from elsewhere (.onnx, .mlpackage, .pte) with
 the --reference they should equal: its artifact folder, a run folder or a checkpoint.
@@ -33,6 +35,12 @@ Data is a folder with images/ + masks/, DAVIS layout, images/ + labels/ (YOLO), 
 plain pictures (then agreement with the reference is measured). Without --data, generated clips are used.
 Exit code: 0 PASS, 3 FAIL, 4 CANNOT-TELL or UNKNOWN.
 """
+
+
+_TASKS = {"promptable_masks": verify_promptable, "tiled_detection": verify_tiled}
+_STRAYS = {"promptable_masks": promptable_strays, "tiled_detection": tiled_strays}
+_PLAIN = ("metric", "reference", "preprocess", "decode", "self_test", "bisect", "allow_unknown")
+"""Options of the verification of exports alone."""
 
 
 def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
@@ -77,7 +85,13 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
     show_default=True,
     help="Where reports go.",
 )
+@click.option(
+    "--task",
+    type=click.Choice(list(_TASKS)),
+    help="Judge training runs on prompts, or a detector with and without tiles.",
+)
 @promptable_options
+@tiled_options
 @seed_option
 @threads_option
 @json_option
@@ -86,11 +100,12 @@ def command(**options: Any) -> int:
 
     With --self-test, break copies of them on purpose and demand that the same gate fails every one. With
     --bisect, walk one of them op by op and name the first that goes wrong. With --task promptable_masks,
-    ARTIFACTS are training runs, judged on prompts against truth and teacher.
+    ARTIFACTS are training runs, judged on prompts against truth and teacher; with --task tiled_detection
+    they are detectors, judged with and without tiles, merge and gate.
     """
-    refuse_strays(options)
+    _refuse_strays(options)
     if options["task"] is not None:
-        return verify_promptable(options)
+        return _TASKS[options["task"]](options)
     from deploy.threads import usable_cores
     from export.verify import VerifyRequest
 
@@ -108,6 +123,17 @@ def command(**options: Any) -> int:
     if options["bisect"]:
         return _bisect(request)
     return _verify(request, options)
+
+
+def _refuse_strays(options: dict[str, Any]) -> None:
+    """Raise a usage error for options of another kind of verification, which would be ignored."""
+    task = options["task"]
+    for name, typed in _STRAYS.items():
+        if name != task and typed(options):
+            raise click.UsageError(f"--{typed(options)[0].replace('_', '-')} needs --task {name}.")
+    stray = next((name for name in _PLAIN if options[name]), None)
+    if task is not None and stray is not None:
+        raise click.UsageError(f"--{stray.replace('_', '-')} does not go with --task {task}.")
 
 
 def _verify(request: VerifyRequest, options: dict[str, Any]) -> int:

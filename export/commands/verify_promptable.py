@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,26 +20,21 @@ def promptable_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options that belong to ``--task promptable_masks``."""
     for option in reversed(
         [
-            click.option(
-                "--task",
-                type=click.Choice(["promptable_masks"]),
-                help="Judge training runs on prompts instead of exports.",
-            ),
-            click.option("--teacher", help="With --task: who taught them, such as truth or run:FOLDER."),
+            click.option("--teacher", help="Promptable: who taught them, such as truth or run:FOLDER."),
             click.option(
                 "--names",
                 type=click.Path(path_type=Path),
-                help="With --task: class names, one a line, of a folder without data.yaml.",
+                help="Promptable: class names, one a line, of a folder without data.yaml.",
             ),
             click.option(
-                "--whole", is_flag=True, help="With --task: nothing was trained on --data; use all of it."
+                "--whole", is_flag=True, help="Promptable: nothing was trained on --data; use all of it."
             ),
             click.option(
                 "--page",
                 type=click.Path(path_type=Path),
-                help="With --task: where the visual page goes [default: beside the report].",
+                help="Promptable: where the visual page goes [default: beside the report].",
             ),
-            click.option("--looked-at", metavar="NAME", help="With --task: record who looked at the page."),
+            click.option("--looked-at", metavar="NAME", help="Promptable: record who looked at the page."),
             click.option("--verdict", metavar="TEXT", help="With --looked-at: what was seen."),
         ]
     ):
@@ -47,17 +42,9 @@ def promptable_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def refuse_strays(options: dict[str, Any]) -> None:
-    """Raise a usage error for options of the other kind of verification, which would be ignored."""
-    mine = [name for name in ("teacher", "names", "whole", "page", "looked_at", "verdict") if options[name]]
-    others = ("metric", "reference", "preprocess", "decode", "self_test", "bisect", "allow_unknown")
-    if options["task"] is None and mine:
-        raise click.UsageError(f"--{mine[0].replace('_', '-')} needs --task promptable_masks.")
-    stray = next((name for name in others if options[name]), None)
-    if options["task"] is not None and stray is not None:
-        raise click.UsageError(f"--{stray.replace('_', '-')} does not go with --task {options['task']}.")
-    if options["verdict"] and not options["looked_at"]:
-        raise click.UsageError("--verdict needs --looked-at NAME.")
+def promptable_strays(options: Mapping[str, Any]) -> list[str]:
+    """The options of this task that were typed."""
+    return [name for name in ("teacher", "names", "whole", "page", "looked_at", "verdict") if options[name]]
 
 
 def verify_promptable(options: dict[str, Any]) -> int:
@@ -66,6 +53,8 @@ def verify_promptable(options: dict[str, Any]) -> int:
     ARTIFACTS are run folders and bundles, which are compared with the run that they were exported from; a
     ``promptable.json`` among them is put into the same table, if its protocol is the same.
     """
+    if options["verdict"] and not options["looked_at"]:
+        raise click.UsageError("--verdict needs --looked-at NAME.")
     if options["looked_at"] is not None:
         return _look(options)
     from deploy import console

@@ -1,0 +1,1 @@
+"""Tiled detection judged: with and without tiles, always on the same pictures, from boxes found once."""
