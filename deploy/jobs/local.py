@@ -13,9 +13,9 @@ from multiprocessing.process import BaseProcess
 
 from deploy.errors import DeployError
 from deploy.jobs.protocol import Finished, Shard, Work
+from deploy.jobs.shard import ATTEMPTS, carry_out, died
 from deploy.threads import set_environment
 
-ATTEMPTS = 3
 _GOODBYE_SECONDS = 5.0
 
 
@@ -58,16 +58,6 @@ class LocalEngine:
                 worker.end()
         if lost:
             raise died(lost)
-
-
-def died(lost: Sequence[Shard]) -> DeployError:
-    """The error for shards that killed every worker they were given to."""
-    first = lost[0].items[0].key
-    return DeployError(
-        "WORKER-DIED",
-        f"{len(lost)} shards killed their worker {ATTEMPTS} times each; one begins with {first}.",
-        "All other results are kept. Free memory or remove what cannot be read, and type the same again.",
-    )
 
 
 class _Worker:
@@ -115,9 +105,7 @@ class _Worker:
 def _serve(pipe: Connection, work: Work) -> None:
     """The process itself: shards in, lines out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
-    set_environment(threads=1)
-    from deploy.jobs.shard import carry_out
-
+    set_environment(threads=1)  # before the maker loads any native library
     while True:
         try:
             shard = pipe.recv()

@@ -10,9 +10,8 @@ from contextlib import redirect_stdout
 from importlib.util import find_spec
 
 from deploy.errors import DeployError
-from deploy.jobs.local import ATTEMPTS, died
 from deploy.jobs.protocol import Finished, Shard, Work
-from deploy.jobs.shard import carry_out
+from deploy.jobs.shard import ATTEMPTS, carry_out, died
 from deploy.threads import worker_environment
 
 _AHEAD = 4

@@ -10,6 +10,9 @@ from deploy.jobs.protocol import Item, Shard, Work
 from deploy.registry import load_object
 from deploy.store import canonical_json, sha256_bytes
 
+ATTEMPTS = 3
+"""How many workers a shard may kill before it is given up."""
+
 _opened: dict[str, Callable[[Any], Any]] = {}
 
 
@@ -23,6 +26,16 @@ def carry_out(work: Work, shard: Shard) -> str:
     """The shard's lines: ``{"key": …, "result": …}``, or ``"error"`` where the function raised one."""
     function = _function(work)
     return "".join(f"{canonical_json(_line(function, item))}\n" for item in shard.items)
+
+
+def died(lost: Sequence[Shard]) -> DeployError:
+    """The error for shards that killed every worker they were given to."""
+    first = lost[0].items[0].key
+    return DeployError(
+        "WORKER-DIED",
+        f"{len(lost)} shards killed their worker {ATTEMPTS} times each; one begins with {first}.",
+        "All other results are kept. Free memory or remove what cannot be read, and type the same again.",
+    )
 
 
 def _function(work: Work) -> Callable[[Any], Any]:

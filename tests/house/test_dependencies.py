@@ -13,7 +13,7 @@ import pytest
 from tests.house.tree import ROOMS, ROOT, imported, modules
 
 EXTRAS = {
-    "deploy": ("train", "onnx", "coreml", "executorch"),
+    "deploy": ("train", "onnx", "coreml", "executorch", "tiles", "cluster"),
     "training": ("train", "yolo", "clip"),
     "export": ("train", "onnx", "coreml", "executorch"),
     "device_bench": ("bench",),

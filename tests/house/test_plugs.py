@@ -14,6 +14,7 @@ from tests.house.tree import door_plates, imported, modules
 
 PLATES = sorted(door_plates())
 USED_ELSEWHERE = {
+    "deploy.tiled.sahi_adapter": "scripts of users who call sahi",
     "deploy.contracts.schemas": "the generator of docs/schemas",
     "deploy.metrics.confusion": "make bench; waits for a task with several classes",
 }
