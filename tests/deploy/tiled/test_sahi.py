@@ -16,7 +16,12 @@ from deploy.tiled.detector import TiledDetector
 from deploy.tiled.merge import merge
 from deploy.tiled.raw import RawDetections
 from deploy.tiled.sahi_adapter import ArtifactDetectionModel
+from deploy.vision.images import read_rgb
+from tests.bench.tiled_process import CONFIDENCE, open_sahi
 from tests.deploy.tiled.spots import TILING, scene
+from tests.oracles.real import needs
+from tests.oracles.yolo_detector import TILING as TILES
+from tests.oracles.yolo_detector import exported
 
 NAMES = {"nms": "NMS", "nmm": "NMM", "greedy_nmm": "GREEDYNMM"}
 
@@ -69,3 +74,22 @@ def test_sahi_with_our_file_gives_our_boxes(spots: dict[str, Path], kind: str, f
         wanted = sahi_rows(model, image, tiling, 0.25)
         assert len(wanted) > 5
         np.testing.assert_array_equal(our_rows(raw, tiling.merge), wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_sahi_with_ultralytics_gives_our_boxes(tmp_path: Path) -> None:
+    """A real YOLOv8n, one ONNX file, real pictures: sahi's own way through ultralytics equals ours."""
+    folder = needs("sahi")
+    needs("yolov8n_seg")
+    file = exported(tmp_path, "fp32")
+    peer = open_sahi(str(file))
+    detector = TiledDetector(open_artifact(file))
+    for name in ("terrain1.jpg", "terrain2.png"):
+        image = read_rgb(folder / name)
+        raw = detector.raw(image)
+        for kind in NAMES:
+            tiling = TILES.model_copy(update={"merge": Merge.model_validate({"kind": kind})})
+            wanted = sahi_rows(peer, image, tiling, CONFIDENCE)
+            assert len(wanted) > 3
+            np.testing.assert_array_equal(our_rows(raw, tiling.merge), wanted)
