@@ -187,9 +187,7 @@ def _near_duplicate_rows() -> list[BenchRow]:
             return {(min(a, b), max(a, b)) for a, others in found.items() for b in others}
 
         _agree(ours() == planted and planted <= peer(), name)
-        ratios = []
-        for _ in range(PAIRS):
-            ratios.append(_all_cpu(peer) / _all_cpu(ours))
+        ratios = [_all_cpu(peer) / _all_cpu(ours) for _ in range(PAIRS)]
         return [row_of(name, ratios, 3.5)]
 
 

@@ -19,6 +19,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "training.commands.data_dedup:command",
         "Set frozen frames and near duplicates aside, with an undo.",
     ),
+    "pseudo": ("training.commands.data_pseudo:command", "Let a model propose labels, and list what is hard."),
+    "missing": (
+        "training.commands.data_missing:command",
+        "Find objects that people seem to have left unlabelled.",
+    ),
     "inspect": ("training.commands.data_inspect:command", "Read a data folder and say what it holds."),
 }
 

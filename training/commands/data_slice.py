@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
 from deploy.commands.options import json_option, seed_option
+from deploy.commands.tiling_options import TileSize
 
 EPILOG = """\b
 Examples:
@@ -21,21 +21,13 @@ the folder, else from file names. Type the same command to go on after an interr
 """
 
 
-def _sides(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
-    """``WIDTHxHEIGHT``."""
-    match = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", value)
-    if match is None:
-        raise click.BadParameter("write WIDTHxHEIGHT in pixels, such as 640x640")
-    return int(match.group(1)), int(match.group(2) or match.group(1))
-
-
 _SHARE = click.FloatRange(0, 1)
 
 
 @click.command("slice", epilog=EPILOG)
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option("--tile", default="640x640", show_default=True, callback=_sides, help="WIDTHxHEIGHT, pixels.")
+@click.option("--tile", default="640x640", show_default=True, type=TileSize(), help="WIDTHxHEIGHT, pixels.")
 @click.option(
     "--overlap", type=click.FloatRange(0, 0.95), default=0.2, show_default=True, help="Share of a tile."
 )

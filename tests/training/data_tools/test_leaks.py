@@ -1,4 +1,4 @@
-"""Leaks between sets: planted ones are all named and refused; clean sets pass, and the split keeps them so."""
+"""Leaks between sets: planted ones are all named and refused; clean sets pass, and splits keep them so."""
 
 from __future__ import annotations
 

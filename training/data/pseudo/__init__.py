@@ -1,0 +1,1 @@
+"""Labels that a model proposes, what it is unsure of, and what people seem to have missed."""
