@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,44 +31,69 @@ def check(
     """Judge a detector on tiles as pictures of their own.
 
     Returns:
-        ``mAP50`` as pycocotools has it; ``F1`` at IoU 0.5 and the one confidence for all classes that makes
-        it highest; that ``confidence``; ``recall`` and ``recall_NAME`` of every class that occurs, there.
+        ``mAP50`` as pycocotools has it, and those of ``figures_at`` at the confidence that is best here.
     """
     metric = DetectionMetric(decode.class_names, masks=False)
-    records, matched = [], []
-    for found, truth in _answers(module, tiles, preprocess, decode):
-        records.append(metric.observe(found, truth))
-        matched.append(match_picture(found, truth, _IOU, truth.ignore))
+    answers = list(_answers(module, tiles, preprocess, decode))
+    records = [metric.observe(found, truth) for found, truth in answers]
     figures = metric.summarise(records, np.ones((1, len(records)), np.int64))
-    return {"mAP50": _number(figures["box_mAP50"][0]), **best_point(matched, decode.class_names)}
+    return {"mAP50": _number(figures["box_mAP50"][0]), **figures_at(_matched(answers), decode.class_names)}
 
 
-def best_point(matched: Sequence[Matched], class_names: Sequence[str]) -> dict[str, float]:
-    """The highest F1 over all confidences, and recall there, whole and by class.
+def matched_tiles(
+    module: nn.Module, tiles: EvaluationSet, preprocess: Preprocess, decode: YoloDecode
+) -> list[Matched]:
+    """Detections from score 0.01 on and true objects of every tile, matched at IoU 0.5."""
+    return _matched(_answers(module, tiles, preprocess, decode))
+
+
+def figures_at(
+    matched: Sequence[Matched], class_names: Sequence[str], confidence: float | None = None
+) -> dict[str, float]:
+    """``F1`` at one confidence for all classes, that ``confidence``, and there ``recall`` and ``recall_NAME``
+    of every class that occurs.
 
     COCO's matching gives better detections their objects first, so one match at the lowest confidence holds
     for all higher ones.
+
+    Args:
+        matched: one entry a tile.
+        class_names: in index order.
+        confidence: least score of a detection; the one with the highest F1 where ``None``.
     """
     scores = _joined([each.scores for each in matched], np.float32)
     right = _joined([each.true_positives for each in matched], np.bool_)
     wrong = _joined([each.false_positives for each in matched], np.bool_)
     classes = _joined([each.classes for each in matched], np.int64)
     asked = _joined([each.truth_classes[each.counts] for each in matched], np.int64)
+    if confidence is None:
+        confidence = _best_confidence(scores, right, wrong, len(asked))
+    kept = scores >= np.float32(confidence)
+    hits, slips = int((right & kept).sum()), int((wrong & kept).sum())
+    figures = {
+        "F1": 2 * hits / max(hits + slips + len(asked), 1),
+        "confidence": confidence,
+        "recall": hits / max(len(asked), 1),
+    }
+    for index in np.unique(asked).tolist():
+        found = int((right & kept & (classes == index)).sum())
+        figures[f"recall_{class_names[index]}"] = found / int((asked == index).sum())
+    return figures
+
+
+def _best_confidence(
+    scores: NDArray[np.float32], right: NDArray[np.bool_], wrong: NDArray[np.bool_], asked: int
+) -> float:
+    """The score whose detections and better ones have the highest F1; 1 where there are none."""
     order = np.argsort(-scores, kind="stable")
     hits, slips = np.cumsum(right[order]), np.cumsum(wrong[order])
-    f1 = 2 * hits / np.maximum(hits + slips + len(asked), 1)
-    # Detections of one score stand or fall together.
-    last = np.flatnonzero(np.diff(scores[order], append=-1.0))
-    if len(last) == 0 or len(asked) == 0:
-        return {"F1": 0.0, "confidence": 1.0, "recall": 0.0}
-    best = int(last[f1[last].argmax()])
-    confidence = float(scores[order[best]])
-    kept = right & (scores >= confidence)
-    found = {"F1": float(f1[best]), "confidence": confidence, "recall": float(kept.sum() / len(asked))}
-    for index in np.unique(asked).tolist():
-        of_class = float((kept & (classes == index)).sum() / (asked == index).sum())
-        found[f"recall_{class_names[index]}"] = of_class
-    return found
+    f1 = 2 * hits / np.maximum(hits + slips + asked, 1)
+    last = np.flatnonzero(np.diff(scores[order], append=-1.0))  # equal scores stand or fall together
+    return float(scores[order[last[f1[last].argmax()]]]) if len(last) else 1.0
+
+
+def _matched(answers: Iterable[tuple[InstancePrediction, InstanceTruth]]) -> list[Matched]:
+    return [match_picture(found, truth, _IOU, truth.ignore) for found, truth in answers]
 
 
 def _answers(

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pydantic import Field
 
 from deploy.contracts.base import Contract
-from deploy.contracts.tiling import Tiling
+from deploy.contracts.tiling import Merge, Tiling
 from training.data.slicing.cut import MIN_VISIBLE
+
+_MERGE = Merge(kind="nms", metric="ios", threshold=0.5)
+"""The better box stays as it is: joined boxes of small objects grow, and then meet their neighbours. A piece
+of an object at a tile's edge lies inside the whole one, which IoU does not see and IoS does."""
 
 
 class TiledOptions(Contract):
@@ -38,4 +42,4 @@ class TiledOptions(Contract):
     def tiling(self, size: int) -> Tiling | None:
         """The tiles of a run whose input has ``size`` pixels a side; ``None`` for whole pictures."""
         side = size if self.tile is None else self.tile
-        return Tiling(width=side, height=side, overlap=self.overlap) if side else None
+        return Tiling(width=side, height=side, overlap=self.overlap, merge=_MERGE) if side else None

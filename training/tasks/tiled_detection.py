@@ -49,6 +49,7 @@ class TiledDetection:
             width=side,
             height=side,
             resize="letterbox",
+            tiling=sides.tiling,
             mean=(0.5, 0.5, 0.5),
             std=(0.25, 0.25, 0.25),
         )

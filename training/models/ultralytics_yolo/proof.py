@@ -19,7 +19,7 @@ Args = dict[str, Any]
 Trainer = Any
 """ultralytics' ``DetectionTrainer``, set up as for training."""
 
-_SAMPLES = 96
+_SAMPLES = 64
 """Samples compared before a parameter is said to change none."""
 
 _OFF: dict[str, Any] = {
@@ -43,13 +43,14 @@ _OFF: dict[str, Any] = {
     "auto_augment": None,
     "copy_paste_mode": "flip",
     "single_cls": False,
+    "close_mosaic": 0,
 }
 """Parameters that change samples, and the value that turns each off."""
 
 _OF_LOADER = ("imgsz", "batch", "seed", "fraction")
 _OF_LOSS = ("box", "cls", "dfl")
 _OF_OPTIMIZER = ("optimizer", "lr0", "lrf", "momentum", "weight_decay", "cos_lr", "nbs")
-PROVABLE = (*_OFF, "close_mosaic", *_OF_LOSS, *_OF_OPTIMIZER, "fraction")
+PROVABLE = (*_OFF, *_OF_LOSS, *_OF_OPTIMIZER, "fraction")
 
 _WHY = {
     "copy_paste": "it copies polygons, and these labels are boxes",
@@ -110,7 +111,7 @@ def _other(name: str, value: Any, args: Args, whole: Trainer) -> Any:
 def _difference(name: str, whole: Trainer, without: Callable[[Args], Trainer], other: Any) -> str | None:
     """What changes when the parameter takes its other value; ``None`` for nothing."""
     if name == "close_mosaic":
-        return _closing(whole)
+        return _closing(whole, without({}))
     changed = without({name: other})
     if name in _OF_LOADER:
         pairs = zip(_loaded(whole), _loaded(changed), strict=False)
@@ -129,13 +130,12 @@ def _difference(name: str, whole: Trainer, without: Callable[[Args], Trainer], o
     return None
 
 
-def _closing(trainer: Trainer) -> str | None:
+def _closing(trainer: Trainer, closed: Trainer) -> str | None:
     """Whether samples after the closing differ from those before, and both kinds of epochs occur."""
     if not 0 < trainer.args.close_mosaic < trainer.epochs:
         return None
-    before = list(_samples(trainer))
-    trainer._close_dataloader_mosaic()
-    differ = any(not _same(a, b) for a, b in zip(before, _samples(trainer), strict=True))
+    closed._close_dataloader_mosaic()
+    differ = any(not _same(a, b) for a, b in zip(_samples(trainer), _samples(closed), strict=True))
     return "the batches of the last epochs" if differ else None
 
 
@@ -163,18 +163,20 @@ def _loaded(trainer: Trainer) -> Iterator[dict[str, Any]]:
             return
 
 
-def _loss(trainer: Trainer) -> float:
-    """The summed loss of the first sample that shows an object, by a model of fixed weights."""
+def _loss(trainer: Trainer) -> tuple[float, ...]:
+    """The parts of the loss of the first sample that shows an object, by a model of fixed weights.
+
+    They are not summed: beside a large part, a change of a small one would be rounded away.
+    """
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for tensor in trainer.model.parameters():
             tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.05)
-    batch = next((each for each in _samples(trainer) if len(each["cls"])), None)
-    if batch is None:
-        return 0.0
-    trainer.model.train()
-    loss: Any = trainer.model.loss(batch)[0]
-    return float(loss.sum())
+        batch = next((each for each in _samples(trainer) if len(each["cls"])), None)
+        if batch is None:
+            return ()
+        parts: Any = trainer.model.train().loss(batch)[0]
+    return tuple(parts.ravel().tolist())
 
 
 def _steps(trainer: Trainer) -> str:
