@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "training.commands.data_missing:command",
         "Find objects that people seem to have left unlabelled.",
     ),
+    "cvat": ("training.commands.data_cvat:command", "Exchange labelled pictures with the review tool CVAT."),
     "inspect": ("training.commands.data_inspect:command", "Read a data folder and say what it holds."),
 }
 

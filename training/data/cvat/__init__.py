@@ -1,0 +1,1 @@
+"""Packages as CVAT imports and exports them."""
