@@ -19,6 +19,7 @@ Examples:
   deploy train promptable_masks --teacher run:runs/teacher --out runs/student
   deploy train promptable_masks --out runs/student --epochs +5
   deploy train promptable_masks --ladder ladder.toml --out runs/ladder
+  deploy train tiled_detection --out runs/tiles --set crop_paste=0.5
 
 Without --data it learns from generated pictures, in about a minute on one core. A folder may hold images/ and
 masks/ with the same names, or JPEGImages/480p and Annotations/480p as in DAVIS. Stop it whenever you like:
@@ -56,7 +57,7 @@ class Epochs(click.ParamType["int | str"]):
     "--size",
     type=click.IntRange(min=32),
     default=None,
-    help="Input side, pixels [default: 128, promptable 32].",
+    help="Input side, pixels [default: 128, promptable 32, tiles 160].",
 )
 @click.option(
     "--batch",
@@ -123,7 +124,7 @@ def command(
     ladder: Path | None,
     **asked: Any,
 ) -> None:
-    """Train TASK (binary_masks, promptable_masks, video_masks) and keep its checkpoint."""
+    """Train TASK (binary_masks, promptable_masks, tiled_detection, video_masks) and keep its checkpoint."""
     from deploy import console
     from training.options import split_pairs
     from training.run import train
