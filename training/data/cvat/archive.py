@@ -37,7 +37,7 @@ def unpack_archive(archive: Path, folder: Path, most_bytes: int = MOST_BYTES) ->
                     target.parent.mkdir(parents=True, exist_ok=True)
                     with package.open(entry) as source, target.open("xb") as sink:
                         shutil.copyfileobj(source, sink, 1 << 20)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, FileNotFoundError, IsADirectoryError) as error:
+    except (zipfile.BadZipFile, EOFError, RuntimeError, FileNotFoundError, IsADirectoryError) as error:
         raise DeployError(
             "ARCHIVE-BROKEN", f"{archive} cannot be unpacked ({error}).", "Export the package again."
         ) from error
