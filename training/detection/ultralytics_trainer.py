@@ -1,4 +1,4 @@
-"""ultralytics' trainer behind the interface of our loop: tiles go in, a checkpoint of ours comes out."""
+"""The trainer of ultralytics behind the interface of our loop: tiles go in, a checkpoint of ours comes out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ultralytics as a guest: present, offline, and with its settings in a folder that is ours."""
+"""A guest, ultralytics: present, offline, and with its settings in a folder that is ours."""
 
 from __future__ import annotations
 

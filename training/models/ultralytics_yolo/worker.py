@@ -1,4 +1,4 @@
-"""ultralytics' trainer in a process of its own: ``python -m ...ultralytics_yolo.worker JOB.json``.
+"""The trainer of ultralytics in a process of its own: ``python -m ...ultralytics_yolo.worker JOB.json``.
 
 It proves the parameters, trains, and says in ``result.json`` what came of it. It cannot reach a network.
 """
