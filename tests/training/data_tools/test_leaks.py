@@ -13,6 +13,7 @@ import pytest
 from deploy.cli import run
 from deploy.contracts.tiling import Tiling
 from deploy.errors import DeployError, ExitCode
+from tests.oracles.real import needs
 from tests.training.data_tools.scenes import folder, photo, write_photo, write_yolo
 from training.data.folders import open_folder
 from training.data.leaks.find import find_leaks
@@ -99,6 +100,25 @@ def test_neighbours_in_time_of_one_camera(tmp_path: Path, gap: int, leaks: int) 
     assert [leak.kind for leak in report.leaks] == ["same moment"] * leaks
     assert len(find_leaks(tmp_path / "train", tmp_path / "test", seconds=60).leaks) == 1
     assert report.negatives is None
+
+
+def test_numbers_of_an_album_are_no_frames(tmp_path: Path) -> None:
+    """Neighbours by number leak when they look alike, as frames of a clip do, and not otherwise."""
+    for number in range(0, 40, 2):
+        write_photo(tmp_path / "train" / f"r{number}.jpg", photo(number))
+        write_photo(tmp_path / "test" / f"r{number + 1}.jpg", photo(100 + number))
+    assert find_leaks(tmp_path / "train", tmp_path / "test").leaks == ()
+    moved = photo(4)
+    moved[40:70, 20:60] = 255 - moved[40:70, 20:60]
+    write_photo(tmp_path / "test" / "r7.jpg", moved)
+    (leak,) = find_leaks(tmp_path / "train", tmp_path / "test").leaks
+    assert (leak.evaluation, leak.training, leak.kind) == ("r7", "r4", "same moment")
+
+
+@pytest.mark.real
+def test_real_sides_without_a_leak() -> None:
+    source = needs("hardhat")
+    assert find_leaks(source / "train", source / "valid").leaks == ()
 
 
 def test_what_slicing_split_does_not_leak(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from training.data.duplicates.fingerprint import BAND
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _SIGMA = 1.5
 _ASPECT = 0.02
+_CELLS, _CORRELATED = 32, 0.7
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,17 @@ def same_picture(one: NDArray[np.uint8], other: NDArray[np.uint8], how: Alike) -
     if int(cv2.absdiff(one, other).max()) > how.moved:
         return False
     return structural_similarity(one, other) >= how.ssim
+
+
+def resemble(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether two eighths, uint8 (h, w) grey, may be neighbours of one clip: 32 x 32 cells that correlate."""
+    cells = [
+        cv2.resize(thumb, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
+        for thumb in (one, other)
+    ]
+    a, b = (each - each.mean() for each in cells)
+    size = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) >= _CORRELATED * size
 
 
 def structural_similarity(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:

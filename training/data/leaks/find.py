@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-import shutil
+import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from deploy.decode.predictions import ClassTruth, InstanceTruth, MaskPrediction
 from deploy.errors import DeployError
 from deploy.vision.images import list_images
 from training.data.duplicates.gallery import Gallery, Told, gallery_of_files, gallery_of_set
-from training.data.duplicates.likeness import Alike, same_picture
+from training.data.duplicates.likeness import Alike, resemble, same_picture
 from training.data.duplicates.pairs import close_pairs
 from training.data.folders import open_folder
 from training.data.labelled_folders import open_labelled
@@ -55,7 +55,7 @@ def find_leaks(
     for leak, index in (
         *_same_bytes(taught, asked),
         *_same_picture(taught, asked, how or Alike()),
-        *_same_moment(taught.names, taught_at, asked.names, asked_at, seconds, frames),
+        *_same_moment(taught, taught_at, asked, asked_at, seconds, frames),
     ):
         found.setdefault(index, leak)
     return LeakReport(
@@ -78,10 +78,9 @@ def _gallery(source: Path | EvaluationSet, told: Told) -> Gallery:
     if not source.is_dir():
         raise DeployError("DATA-MISSING", f"The data folder {source} does not exist.", "Check the path.")
     root = source / "images" if (source / "images").is_dir() else source
-    work = source.resolve().parent / f".{source.resolve().name}.leaks"
-    gallery = gallery_of_files(root, list_images(root), work, told)
-    thumbs = [gallery.thumb(index) for index in range(len(gallery))]
-    shutil.rmtree(work, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="leaks-") as work:  # data may lie where nothing can be written
+        gallery = gallery_of_files(root, list_images(root), Path(work), told)
+        thumbs = [gallery.thumb(index) for index in range(len(gallery))]
     return Gallery(gallery.names, gallery.digests, gallery.looks, lambda index: thumbs[index])
 
 
@@ -111,29 +110,40 @@ def _same_picture(taught: Gallery, asked: Gallery, how: Alike) -> list[tuple[Lea
 
 
 def _same_moment(
-    taught: Sequence[str],
+    taught: Gallery,
     taught_at: Sequence[Moment],
-    asked: Sequence[str],
+    asked: Gallery,
     asked_at: Sequence[Moment],
     seconds: float,
     frames: float,
 ) -> list[tuple[Leak, int]]:
-    times: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
-    for name, moment in zip(taught, taught_at, strict=True):
+    """Pictures of one camera that were taken close together.
+
+    A number in a name may be a frame's or a place in an album. So pictures whose times are only such numbers
+    must look alike too, as those before and after a moment do.
+    """
+    times: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
+    for index, moment in enumerate(taught_at):
         if moment.time is not None:
-            times[moment.camera, moment.unit].append((moment.time, name))
+            times[moment.camera, moment.unit].append((moment.time, index))
     for each in times.values():
         each.sort()
     found = []
     for index, moment in enumerate(asked_at):
-        there = times.get((moment.camera, moment.unit))
-        if moment.time is None or not there:
+        if moment.time is None:
             continue
-        place = bisect.bisect_left(there, (moment.time, ""))
-        around = there[max(place - 1, 0) : place + 1]
-        time, name = min(around, key=lambda entry: abs(entry[0] - moment.time))  # type: ignore[operator]
-        if abs(time - moment.time) <= (seconds if moment.unit == "seconds" else frames):
-            found.append((Leak(asked[index], name, "same moment"), index))
+        timed = moment.unit == "seconds"
+        reach = seconds if timed else frames
+        there = times.get((moment.camera, moment.unit), [])
+        start = bisect.bisect_left(there, (moment.time - reach, -1))
+        stop = bisect.bisect_right(there, (moment.time + reach, len(taught)))
+        near = [
+            (abs(time - moment.time), other)
+            for time, other in there[start:stop]
+            if timed or resemble(taught.thumb(other), asked.thumb(index))
+        ]
+        if near:
+            found.append((Leak(asked.names[index], taught.names[min(near)[1]], "same moment"), index))
     return found
 
 
