@@ -40,13 +40,6 @@ def check(
     return {"mAP50": _number(figures["box_mAP50"][0]), **figures_at(_matched(answers), decode.class_names)}
 
 
-def matched_tiles(
-    module: nn.Module, tiles: EvaluationSet, preprocess: Preprocess, decode: YoloDecode
-) -> list[Matched]:
-    """Detections from score 0.01 on and true objects of every tile, matched at IoU 0.5."""
-    return _matched(_answers(module, tiles, preprocess, decode))
-
-
 def figures_at(
     matched: Sequence[Matched], class_names: Sequence[str], confidence: float | None = None
 ) -> dict[str, float]:

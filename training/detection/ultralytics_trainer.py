@@ -1,4 +1,4 @@
-"""The trainer of ultralytics behind the interface of our loop: tiles go in, a checkpoint of ours comes out."""
+"""The trainer of ultralytics behind the interface of our loop: tiles go in, our checkpoint comes out."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def stand(rng: np.random.Generator, view: Camera) -> tuple[float, float]:
 
 def _ground(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
     """Asphalt, gravel or grass: a dull colour in patches, with grain and cracks. float32 (H, W, 3)."""
-    tone = rng.uniform(70, 165) + rng.uniform(-14, 14, 3)
+    tone = rng.uniform(85, 165) + rng.uniform(-14, 14, 3)
     surface = np.full((height, width, 3), tone, np.float32)
     for cells, weight in ((4, 16.0), (14, 9.0), (60, 7.0)):
         coarse = rng.normal(0, 1, (cells, 2 * cells)).astype(np.float32)
@@ -120,7 +120,7 @@ def _walls(rng: np.random.Generator, surface: NDArray[np.float32], horizon: floa
 
 def _furniture(rng: np.random.Generator, view: Camera) -> None:
     """Things that always stand there, among them some that look like people, in place."""
-    for _ in range(int(rng.integers(5, 10))):
+    for _ in range(int(rng.integers(2, 5))):
         x, y = stand(rng, view)
         kind = DECOYS[int(rng.integers(len(DECOYS)))]
         thing: Sprite = decoy(rng, kind, view.height_at(y) * float(rng.uniform(0.8, 1.15)))

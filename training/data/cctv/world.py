@@ -95,7 +95,7 @@ class CctvWorld:
         rng = np.random.default_rng([self.seed, _FRAMES, number, visit])
         view = camera(self.seed, number, self.height, self.width)
         ground = view.scenery.copy()
-        for _ in range(int(rng.integers(3, 7))):
+        for _ in range(int(rng.integers(7, 13))):
             x, y = stand(rng, view)
             kind = DECOYS[int(rng.integers(len(DECOYS)))]
             paste(ground, decoy(rng, kind, view.height_at(y) * float(rng.uniform(0.8, 1.15))), x, y)
@@ -124,7 +124,7 @@ class CctvWorld:
         hour = time.hour + time.minute / 60
         day = float(np.clip(np.sin(np.pi * (hour - 5) / 16), 0.0, 1.0))
         warm = np.array([1.05, 1.0, 0.9]) if day < 0.4 else np.ones(3)
-        return np.asarray((0.72 + 0.28 * day) * warm * rng.uniform(0.93, 1.07), np.float32)
+        return np.asarray((0.78 + 0.22 * day) * warm * rng.uniform(0.93, 1.07), np.float32)
 
     def _frame(
         self,
