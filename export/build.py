@@ -15,6 +15,7 @@ from export import cache
 from export.assemble import Export, artifact_folder, assemble, reference_row, write_program
 from export.calibration.input import pictures_for, write_input
 from export.job import Job, Row
+from export.nms import put_nms
 from export.planning import Plan, plan
 from export.request import ExportRequest
 from export.resolution import resolve
@@ -135,6 +136,7 @@ def _capture(
     torch.set_num_threads(request.threads)
     torch.manual_seed(request.seed)
     model = declare_tiling(source.load(), request.tiling)
+    model = put_nms(model) if request.nms == "graph" else model
     pictures = list(model.samples or samples.load(model.inputs, model.preprocess))
     captured = capture(model, pictures)
     names = getattr(model.decode, "class_names", None)

@@ -49,6 +49,7 @@ def cache_key(
         "image_size": request.image_size,
         "preprocess": sha256_file(request.preprocess) if request.preprocess else None,
         "decode": sha256_file(request.decode) if request.decode else None,
+        "nms": request.nms,
         "tiling": request.tiling.to_json() if request.tiling else None,
         "samples": samples,
         "calibration": _calibration(request, calibration, precision),

@@ -88,9 +88,10 @@ def save_program(program: ExportedProgram, path: Path) -> None:
 
 def load_program(path: Path) -> ExportedProgram:
     """Read a program that ``save_program`` wrote."""
-    import torch
+    from deploy.runtimes import torch_program
 
-    return torch.export.load(path)
+    program: ExportedProgram = torch_program.load_program(path)
+    return program
 
 
 def _flatten(model: LoadedModel, picture: Picture) -> tuple[nn.Module, list[str]]:

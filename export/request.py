@@ -21,7 +21,8 @@ class ExportRequest:
     ``calibration`` are folders for activation ranges; empty means the run's own training split. ``budget`` is
     a figure's name (``None``: the task's) and the largest drop of an ``auto`` file, measured on ``tune_data``
     (labelled pictures) or else on the calibration's hold-out. ``phrases`` are encoded into a promptable run's
-    bundles beside its own. ``tiling`` is declared in the preprocess block.
+    bundles beside its own. ``tiling`` is declared in the preprocess block; ``nms`` says where
+    boxes are suppressed.
     """
 
     spec: str
@@ -35,6 +36,7 @@ class ExportRequest:
     preprocess: Path | None = None
     decode: Path | None = None
     tiling: Tiling | None = None
+    nms: Literal["app", "graph"] = "app"
     samples: Path | None = None
     sample_count: int = 4
     coreml_input: Literal["tensor", "image"] = "tensor"

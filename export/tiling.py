@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from deploy.commands.tiling_options import given_tiling
 from deploy.contracts.decode import YoloDecode
 from deploy.contracts.tiling import Tiling
 from deploy.errors import DeployError
 from deploy.tiled.sight import BoxDecoder
+from export.blocks import read_block
 from export.sources.protocol import LoadedModel
 
 
@@ -31,3 +35,9 @@ def declare_tiling(model: LoadedModel, tiling: Tiling | None) -> LoadedModel:
         decode = decode.model_copy(update={"protos": None})
     preprocess = model.preprocess.model_copy(update={"tiling": tiling})
     return replace(model, preprocess=preprocess, decode=decode)
+
+
+def typed_tiling(options: Mapping[str, Any]) -> Tiling | None:
+    """The block in the file that ``--tiling`` names, changed by the options that were typed beside it."""
+    block = options["tiling"]
+    return given_tiling(options, read_block(block, "tiling", Tiling) if block else None)

@@ -30,6 +30,8 @@ class YoloDecode(Contract):
 
     ``protos`` (1 x coefficients x h x w) names the prototype masks of a segmentation head, or is ``None``.
     ``multi_label`` lets one box carry several classes, which is how mAP is measured (apps take the best one).
+    ``nms`` says who suppresses: the ``app``, after the model, or the ``graph`` itself. The output of such a
+    graph is 1 x detections x 6, x1 y1 x2 y2 in input pixels, score, class, best first; rows of zeros are none.
     """
 
     kind: Literal["yolo"] = "yolo"
@@ -41,6 +43,7 @@ class YoloDecode(Contract):
     iou: float = Field(default=0.7, gt=0, le=1)
     max_detections: int = Field(default=300, gt=0)
     multi_label: bool = False
+    nms: Literal["app", "graph"] = "app"
 
 
 class TensorsDecode(Contract):

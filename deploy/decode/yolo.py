@@ -25,6 +25,8 @@ class YoloDecoder:
     def decode(self, outputs: Mapping[str, NDArray[np.generic]], geometry: Geometry) -> InstancePrediction:
         """Filter by confidence, suppress per class, map boxes back, build each mask inside its own box."""
         spec = self._spec
+        if spec.nms == "graph":
+            return self._suppressed(np.asarray(outputs[spec.output], np.float32)[0], geometry)
         head = np.asarray(outputs[spec.output], np.float32)[0]
         scores, anchors, classes = self._candidates(head[4 : 4 + len(spec.class_names)])
         boxes = _corners(head[:4, anchors].T)
@@ -35,6 +37,12 @@ class YoloDecoder:
             coefficients = head[4 + len(spec.class_names) :, anchors[kept]].T
             masks = _masks(coefficients, np.asarray(outputs[spec.protos], np.float32)[0], boxes, geometry)
         return InstancePrediction(boxes, scores[kept], classes[kept], masks)
+
+    def _suppressed(self, rows: NDArray[np.float32], geometry: Geometry) -> InstancePrediction:
+        """Rows (K, 6) that the graph has suppressed itself to objects."""
+        found = rows[(rows[:, 4] > 0) & (rows[:, 4] > self._spec.confidence)]
+        boxes = to_picture(found[:, :4], geometry)
+        return InstancePrediction(boxes, found[:, 4], found[:, 5].astype(np.int64))
 
     def _candidates(
         self, scores: NDArray[np.float32]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class TorchProgramRuntime:
 
         torch.set_num_threads(threads)
         try:
-            self._module = torch.export.load(str(model)).module()
+            self._module = load_program(model).module()
         except Exception as error:
             raise DeployError(
                 "MODEL-UNLOADABLE",
@@ -57,3 +58,18 @@ class TorchProgramRuntime:
             values = self._module(*arguments)
         flat = values if isinstance(values, (tuple, list)) else (values,)
         return {name: value.numpy() for name, value in zip(self._outputs, flat, strict=True)}
+
+
+def load_program(model: Path) -> Any:
+    """A saved program; one that suppresses boxes itself needs torchvision's op, which is costly to import."""
+    import torch
+
+    try:
+        return torch.export.load(str(model))
+    except Exception:
+        if find_spec("torchvision") is None:
+            raise
+        import torchvision
+
+        del torchvision
+        return torch.export.load(str(model))

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deploy.commands.options import json_option, seed_option, threads_option
-from deploy.commands.tiling_options import given_tiling, tiling_options
+from deploy.commands.tiling_options import tiling_options
 
 if TYPE_CHECKING:
-    from deploy.contracts.tiling import Tiling
     from export.build import Built
     from export.request import ExportRequest
 
@@ -63,6 +62,13 @@ and if there is none yet, the demo's, trained on the spot.
 @click.option("--decode", type=click.Path(path_type=Path), help="JSON file with a decode block.")
 @click.option("--tiling", type=click.Path(path_type=Path), help="JSON file with a tiling block.")
 @tiling_options
+@click.option(
+    "--nms",
+    type=click.Choice(["app", "graph"]),
+    default="app",
+    show_default=True,
+    help="Who suppresses a detector's boxes: the app, or the ONNX file itself.",
+)
 @click.option("--samples", type=click.Path(path_type=Path), help="Pictures to check the files on.")
 @click.option(
     "--sample-count", type=click.IntRange(1, 64), default=4, show_default=True, help="How many of them."
@@ -148,6 +154,7 @@ def command(**options: Any) -> int:
 
 def _request(options: dict[str, Any]) -> ExportRequest:
     from export.request import ExportRequest, parse_budget, parse_input
+    from export.tiling import typed_tiling
 
     return ExportRequest(
         spec=options["model"] or _newest_run(),
@@ -160,7 +167,8 @@ def _request(options: dict[str, Any]) -> ExportRequest:
         image_size=options["image_size"],
         preprocess=options["preprocess"],
         decode=options["decode"],
-        tiling=_tiling(options),
+        tiling=typed_tiling(options),
+        nms=options["nms"],
         samples=options["samples"],
         sample_count=options["sample_count"],
         coreml_input=options["coreml_input"],
@@ -178,15 +186,6 @@ def _request(options: dict[str, Any]) -> ExportRequest:
         seed=options["seed"],
         threads=options["threads"] or 1,  # the converters already keep the cores busy side by side
     )
-
-
-def _tiling(options: dict[str, Any]) -> Tiling | None:
-    """The block in the file, changed by the options that were typed."""
-    from deploy.contracts.tiling import Tiling
-    from export.blocks import read_block
-
-    block = options["tiling"]
-    return given_tiling(options, read_block(block, "tiling", Tiling) if block else None)
 
 
 def _targets(given: tuple[str, ...]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from export.formats.coreml_quantized import demand_system, quantize_activations,
 from export.formats.coreml_steps import coreml_doors, coreml_wide
 from export.formats.coreml_systems import deployment_target
 from export.formats.coreml_wide import WideOps
+from export.nms import demand_no_nms
 from export.overflow import overflowing, wide_nodes
 from export.precisions import PRECISIONS
 from export.quantization.tail import TAIL_REASON
@@ -89,6 +90,7 @@ class CoreMLTarget:
 
     def convert(self, precision: str, folder: Path) -> Converted:
         """Write ``model.mlpackage``."""
+        demand_no_nms(self._job, "Core ML")
         demand_system(precision, self._job.coreml_target)
         made = self._made("fp32" if precision == "fp32" else "fp16")
         if PRECISIONS[precision].quantized:

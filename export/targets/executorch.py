@@ -26,6 +26,7 @@ from export.formats.executorch_quantized import quantized, quantized_dynamically
 from export.formats.executorch_ranges import Extremes, settled
 from export.formats.executorch_rewrite import spell_out, without_places
 from export.formats.executorch_runner import graph_runner, watch_values
+from export.nms import demand_no_nms
 from export.overflow import overflowing, wide_nodes
 from export.precisions import PRECISIONS
 from export.quantization.fx_steps import fx_steps, fx_tail
@@ -91,6 +92,7 @@ class ExecuTorchTarget:
             DeployError: ``PRECISION-LACKING`` for a precision that only the other delegate has, and what
                 Core ML refuses.
         """
+        demand_no_nms(self._job, "ExecuTorch")
         if precision not in _HAVE[self._backend]:
             raise DeployError(
                 "PRECISION-LACKING",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -96,10 +95,11 @@ def large_picture() -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class _Cost:
-    """CPU seconds and most resident bytes of one process."""
+    """CPU seconds and most resident bytes of one process, and the objects it found."""
 
     seconds: float
     peak: int
+    objects: int
 
 
 def _processes(folder: Path, picture: Path) -> list[BenchRow]:
@@ -108,6 +108,8 @@ def _processes(folder: Path, picture: Path) -> list[BenchRow]:
     for pair in range(SLOW_PAIRS):
         order = ("ours", "sahi") if pair % 2 else ("sahi", "ours")
         cost = {way: _cost(way, folder, picture) for way in order}
+        if cost["sahi"].objects != cost["ours"].objects:
+            raise AssertionError(f"the two ways disagree: {cost}")
         speed.append(cost["sahi"].seconds / cost["ours"].seconds)
         memory.append(cost["ours"].peak / cost["sahi"].peak)
     return [
@@ -126,13 +128,10 @@ def _cost(way: str, folder: Path, picture: Path) -> _Cost:
     said = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode or not said.strip().splitlines()[-1].isdigit():
+    if process.returncode:
         raise AssertionError(f"{way} failed: {said}")
-    return _Cost(_seconds(used), used.ru_maxrss * 1024)
-
-
-def _seconds(used: resource.struct_rusage) -> float:
-    return used.ru_utime + used.ru_stime
+    objects, peak = (int(word) for word in said.splitlines()[-1].split())
+    return _Cost(used.ru_utime + used.ru_stime, peak, objects)
 
 
 def _floor(ours: TiledDetector, artifact: Exported, image: NDArray[np.uint8]) -> BenchRow:

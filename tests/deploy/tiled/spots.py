@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -64,7 +65,10 @@ def scene(seed: int, size: tuple[int, int] = (150, 210)) -> NDArray[np.uint8]:
 
 
 def export_spots(
-    root: Path, targets: tuple[str, ...] = ("onnx",), tiling: Tiling | None = TILING
+    root: Path,
+    targets: tuple[str, ...] = ("onnx",),
+    tiling: Tiling | None = TILING,
+    nms: Literal["app", "graph"] = "app",
 ) -> dict[str, Path]:
     """Export it and return the artifact folders by target; ``torch`` is the reference."""
     write_json(root / "preprocess.json", PREPROCESS.to_json())
@@ -79,6 +83,7 @@ def export_spots(
         preprocess=root / "preprocess.json",
         decode=root / "decode.json",
         tiling=tiling,
+        nms=nms,
         sample_count=2,
     )
     built = build(request)

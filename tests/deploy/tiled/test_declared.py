@@ -23,6 +23,7 @@ from export.evaluation.compact import unpack
 from export.evaluation.judging import for_judging
 from export.evaluation.session import Session
 from export.evaluation.subject import Subject
+from export.tiling import typed_tiling
 from tests.deploy.tiled.spots import TILING, scene
 from training.data.samples import EvaluationSample
 
@@ -97,14 +98,12 @@ def test_the_bench_command_takes_a_tiled_file(spots: dict[str, Path], tmp_path: 
 
 def test_typed_options_change_a_block_from_a_file(tmp_path: Path) -> None:
     """``--tiling FILE`` is the base, and what is typed beside it wins."""
-    from export.commands.export import _tiling
-
     block = Tiling(width=320, height=320, merge=Merge(class_agnostic=True))
     write_json(tmp_path / "tiles.json", block.to_json())
     options = dict.fromkeys(("tile", "overlap", "full_image", "merge", "gate", "when_no_gate"))
-    found = _tiling({**options, "tiling": tmp_path / "tiles.json", "overlap": 0.5})
+    found = typed_tiling({**options, "tiling": tmp_path / "tiles.json", "overlap": 0.5})
     assert found == block.model_copy(update={"overlap": 0.5})
-    assert _tiling({**options, "tiling": None}) is None
+    assert typed_tiling({**options, "tiling": None}) is None
 
 
 def test_a_model_without_boxes_declares_no_tiles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
