@@ -57,6 +57,7 @@ from deploy.contracts.run import (
     WarmUpResult,
 )
 from deploy.contracts.tensor import TensorSpec
+from deploy.contracts.tiling import Gate, Merge, Tiling
 from deploy.contracts.verdict import Verdict
 from deploy.store import sha256_bytes
 
@@ -69,8 +70,9 @@ def sha(text: str) -> str:
 
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-SQUARE = Preprocess(input_name="image", width=128, height=128, antialias=True, **IMAGENET)
-LETTERBOX = Preprocess(input_name="image", width=640, height=384, resize="letterbox")
+TILES = Tiling(width=640, height=384, full_image=True, merge=Merge(kind="nms", metric="iou"), gate=Gate())
+SQUARE = Preprocess(input_name="image", width=128, height=128, antialias=True, tiling=TILES, **IMAGENET)
+LETTERBOX = Preprocess(input_name="image", width=640, height=384, resize="letterbox", tiling=TILES)
 MASK = BinaryMaskDecode(output="logits")
 YOLO = YoloDecode(
     output="head", protos="protos", class_names=("person", "café table"), mask_coefficients=32, iou=0.65
