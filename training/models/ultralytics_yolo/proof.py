@@ -75,16 +75,24 @@ def prove(open_trainer: Callable[[Args], Trainer], args: Args, asked: Mapping[st
         What each was seen to change, by name.
 
     Raises:
-        DeployError: ``YOLO-PARAMETER-IDLE`` for one that changes nothing.
+        DeployError: ``YOLO-PARAMETER-IDLE`` for one that changes nothing; ``YOLO-UNREPEATABLE``.
     """
     whole = open_trainer(args)
+    if not all(_same(a, b) for a, b in zip(_samples(whole), _samples(open_trainer(args)), strict=True)):
+        raise DeployError(
+            "YOLO-UNREPEATABLE",
+            "The installed ultralytics builds other batches from the same arguments and seed: nothing that "
+            "a parameter changes could be told from chance.",
+            "Install the versions this project is tested with, and check them with: deploy doctor",
+        )
     seen: dict[str, str] = {}
     for name, value in asked.items():
         other = _other(name, value, args, whole)
         if other == value:
             seen[name] = "nothing is asked for: it is as installed"
             continue
-        what = _difference(name, whole, lambda changed: open_trainer({**args, **changed}), other)
+        # A data set remembers what mosaic saw, so both sides begin with new ones.
+        what = _difference(name, open_trainer(args), lambda changed: open_trainer({**args, **changed}), other)
         if what is None:
             why = _WHY.get(name, "batches with and without it are the same under one seed")
             raise DeployError(
