@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help install demo test test-fast test-slow test-browser conformance conformance-full lint docs bench bars-int8 bars-promptable clean
+.PHONY: help install demo test test-fast test-slow test-browser conformance conformance-full lint docs bench bars-int8 bars-promptable bars-tiled clean
 
 help:
 	@echo "make demo          train, export, verify and bench a small model; writes demo/report.html"
@@ -17,6 +17,7 @@ help:
 	@echo "make docs          regenerate the generated pages and build the site"
 	@echo "make bench         ratios against peers, in one alternating run"
 	@echo "make bars-promptable  promptable training on three seeds, from the truth and from a teacher"
+	@echo "make bars-tiled  tiles against whole pictures on cameras never seen, and plants that must be found"
 	@echo "make bars-int8     what 8 bits cost on real models, beside what peers' 8 bits cost"
 
 install: $(VENV)/.installed
@@ -69,6 +70,9 @@ bars-int8: install
 
 bars-promptable: install
 	$(BIN)/python -m tests.training.distill.bars results/bars-promptable
+
+bars-tiled: install
+	$(BIN)/python -m tests.bars.tiled results/bars-tiled
 
 clean:
 	rm -rf demo artifacts results runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis

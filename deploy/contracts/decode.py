@@ -31,7 +31,8 @@ class YoloDecode(Contract):
     ``protos`` (1 x coefficients x h x w) names the prototype masks of a segmentation head, or is ``None``.
     ``multi_label`` lets one box carry several classes, which is how mAP is measured (apps take the best one).
     ``nms`` says who suppresses: the ``app``, after the model, or the ``graph`` itself. The output of such a
-    graph is 1 x detections x 6, x1 y1 x2 y2 in input pixels, score, class, best first; rows of zeros are none.
+    graph is 1 x detections x 6: x1 y1 x2 y2 in input pixels, score, class, best first; a row of zeros is no
+    detection.
     """
 
     kind: Literal["yolo"] = "yolo"

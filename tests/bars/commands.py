@@ -15,8 +15,12 @@ from deploy.contracts.artifact import Artifact
 ROOT = Path(__file__).parents[2]
 
 
-def deploy(folder: Path, *arguments: str | Path) -> Any:
-    """Run a command in ``folder``; what it prints on the error stream is shown as it comes."""
+def deploy(folder: Path, *arguments: str | Path, codes: tuple[int, ...] = (0, 3, 4)) -> Any:
+    """Run a command in ``folder``; what it prints on the error stream is shown as it comes.
+
+    Args:
+        codes: exit codes that are an answer.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "deploy", *map(str, arguments), "--json"],
         cwd=folder,
@@ -24,7 +28,7 @@ def deploy(folder: Path, *arguments: str | Path) -> Any:
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    if done.returncode not in (0, 3, 4):
+    if done.returncode not in codes:
         raise SystemExit(
             f"deploy {' '.join(map(str, arguments))} ended with {done.returncode}: {done.stdout}"
         )

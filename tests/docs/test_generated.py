@@ -71,7 +71,14 @@ def test_ids_in_hand_written_pages_exist() -> None:
     assert not wrong, wrong
 
 
-_SPEAKERS = ("device_bench", "export.runners", "export.foreign", "export.lint", "export.selftest")
+_SPEAKERS = (
+    "device_bench",
+    "export.runners",
+    "export.foreign",
+    "export.lint",
+    "export.selftest",
+    "export.evaluation.tiled.leaks",
+)
 
 
 def _taints() -> set[str]:

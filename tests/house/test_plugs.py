@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from tests.house.tree import door_plates, imported, modules
+from tests.house.tree import ROOMS, door_plates, imported, modules
 
 PLATES = sorted(door_plates())
 USED_ELSEWHERE = {
@@ -55,11 +55,16 @@ def _callable(value: object) -> bool:
 
 
 def _attributes_set_in(plug: object) -> set[str]:
-    """What a class sets on ``self``, read from its source (building one may need files or a device)."""
+    """What a class and its bases set on ``self``, read from their source (building one may need files)."""
     kind = plug if inspect.isclass(plug) else type(plug)
-    tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(kind)))
+    trees = [
+        ast.parse(inspect.cleandoc("\n" + inspect.getsource(each)))
+        for each in kind.__mro__
+        if each.__module__.partition(".")[0] in ROOMS
+    ]
     return {
         node.attr
+        for tree in trees
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
     }
