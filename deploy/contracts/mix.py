@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
-
 from deploy.contracts.base import Contract
 
 
@@ -22,15 +20,15 @@ class MixPoint(Contract):
     """A mix on the way: the ``wide_layers`` costliest stay float, the others are in 8 bits.
 
     ``weight_bytes`` is what the weights would take; ``drop`` of the metric and ``divergence`` are simulated,
-    on pictures that did not rank the layers. ``drop_error`` is the drop's standard error over those pictures:
-    the budget is met where drop and error together stay within it. ``random_divergence`` is that of as many
-    layers chosen by lot.
+    on pictures that did not rank the layers. ``drop_high`` is the upper end of the drop's 95 % interval
+    over those pictures, which must lie within the budget. ``random_divergence`` is that of as many layers
+    chosen by lot.
     """
 
     wide_layers: int
     weight_bytes: int
     drop: float
-    drop_error: float = Field(ge=0)
+    drop_high: float
     divergence: float
     random_divergence: float | None = None
 

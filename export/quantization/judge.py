@@ -22,7 +22,7 @@ from deploy.decode.predictions import (
     Truth,
 )
 from deploy.metrics import METRICS
-from deploy.statistics.bootstrap import sample_weights
+from deploy.statistics.bootstrap import interval, sample_weights
 from deploy.vision.geometry import Geometry
 from deploy.vision.preprocess import prepare
 from export.calibration.divergence import divergence
@@ -36,10 +36,10 @@ _REPLICATES = 200
 
 @dataclass(frozen=True)
 class Drop:
-    """A drop and its standard error over pictures (paired bootstrap)."""
+    """A drop and the upper end of its 95 % interval over pictures (paired bootstrap)."""
 
     value: float
-    error: float
+    high: float
 
 
 class Judge:
@@ -85,9 +85,9 @@ class Judge:
         self._best = self._scores(self._references)
 
     def drop(self, outputs: Sequence[Outputs]) -> Drop:
-        """How much lower the metric is than fp32's, and how sure that is."""
+        """How much lower the metric is than fp32's, and how much lower it may be."""
         drops = self._best - self._scores(outputs)
-        return Drop(float(drops[0]), float(drops[1:].std()))
+        return Drop(float(drops[0]), max(float(drops[0]), interval(drops[1:]).high))
 
     def divergence(self, outputs: Sequence[Outputs]) -> float:
         """The task's distance from fp32, see ``export.calibration.divergence``."""

@@ -228,12 +228,12 @@ ARTIFACT = Artifact(
             LayerCost(layer="conv2d", weights=432, divergence=0.017, wide=False),
         ),
         points=(
-            MixPoint(wide_layers=0, weight_bytes=147888, drop=0.012, drop_error=0.002, divergence=0.38),
+            MixPoint(wide_layers=0, weight_bytes=147888, drop=0.012, drop_high=0.016, divergence=0.38),
             MixPoint(
                 wide_layers=1,
                 weight_bytes=590256,
                 drop=0.004,
-                drop_error=0.001,
+                drop_high=0.005,
                 divergence=0.3,
                 random_divergence=0.37,
             ),

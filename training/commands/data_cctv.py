@@ -28,7 +28,7 @@ Example:
 def command(out: Path, visits: int, frames: int, held_out: bool, seed: int) -> None:
     """Write camera frames of 480x270 pixels with people of 9 to 14, with and without helmets.
 
-    A visit is a few frames of one camera two seconds apart; manifest.json holds camera and time of each.
+    A visit is a few frames of one camera two seconds apart; moments.csv holds camera and time of each.
     """
     from deploy import console
     from training.data.cctv.writer import write_cctv
@@ -36,7 +36,7 @@ def command(out: Path, visits: int, frames: int, held_out: bool, seed: int) -> N
     shots = write_cctv(out, "held_out" if held_out else "training", visits, frames, seed)
     commands = [f"deploy data inspect {out}", f"deploy train tiled_detection --data {out} --out runs/cameras"]
     if held_out:
-        commands[1] = f"deploy verify 'artifacts/*' --data {out}"
+        commands[1] = f"deploy verify artifacts/cameras-onnx-fp16 --task tiled_detection --data {out}"
     cameras = len({shot.camera for shot in shots})
     console.say(f"{out}: {len(shots)} frames of {cameras} cameras in {visits} visits")
     console.next_steps(commands)

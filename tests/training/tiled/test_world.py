@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from training.data.cctv.generated import cctv_set
 from training.data.cctv.world import CctvWorld
 from training.data.cctv.writer import write_cctv
 from training.data.folders import open_folder
+from training.data.leaks.moments import moments_of
 from training.data.split import split_groups
 
 
@@ -96,10 +96,11 @@ def test_a_written_world_is_read_back(tmp_path: Path) -> None:
         assert isinstance(made.truth, InstanceTruth)
         assert np.abs(disk.truth.boxes - made.truth.boxes).max(initial=0) <= 1e-4
         assert np.array_equal(disk.truth.classes, made.truth.classes)
-    manifest = json.loads((out / "manifest.json").read_text())
-    times = [datetime.fromisoformat(each["time"]) for each in manifest["pictures"]]
+    moments = {moment for moment in moments_of(found.ids, out) if moment.unit == "seconds"}
+    assert len(moments) == len(found)
+    assert {moment.camera for moment in moments} == {"camera-0", "camera-1", "camera-2"}
+    times = [datetime.fromisoformat(shot.time) for shot in shots]
     assert (times[1] - times[0]).total_seconds() == 2
-    assert {each["camera"] for each in manifest["pictures"]} == {"camera-0", "camera-1", "camera-2"}
     training, validation = split_groups(found.groups, 0)
     assert not {found.groups[i] for i in training} & {found.groups[i] for i in validation}
     with pytest.raises(DeployError, match="OUTPUT-EXISTS"):

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from deploy.errors import DeployError
 
-MANIFESTS = ("moments.csv", "slices.jsonl")
+MOMENTS = "moments.csv"
+MANIFESTS = (MOMENTS, "slices.jsonl")
 """``moments.csv`` is the user's (file, camera, time); ``deploy data slice`` writes ``slices.jsonl``."""
 
 _STAMP = re.compile(
