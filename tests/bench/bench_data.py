@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from deploy.contracts.tiling import Tiling
-from tests.bench.row import BenchRow, cpu_ratios, row_of
+from tests.bench.row import BenchRow, cpu_ratios, row_of, tell
 from tests.training.data_tools.scenes import photo
 from tests.training.data_tools.test_convert import annotations, texts, ultralytics_labels
 from training.data.duplicates.find import find_duplicates
@@ -222,12 +222,5 @@ def _agree(same: bool, name: str) -> None:
         raise AssertionError(f"{name}: the two ways disagree")
 
 
-def main() -> int:
-    """Print the rows; 1 when a bar is missed."""
-    rows = run()
-    sys.stdout.write("".join(f"{row}\n" for row in rows))
-    return 0 if all(row.passed for row in rows) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell(run()))

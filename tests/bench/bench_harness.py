@@ -27,7 +27,7 @@ from device_bench.harness.loop import quiet_collector, timed_loop
 from device_bench.harness.pipeline import Pipeline
 from device_bench.samples import Row
 from device_bench.score.pairs import basis_of
-from tests.bench.row import BenchRow, row_of
+from tests.bench.row import BenchRow, row_of, tell
 
 CHANNELS = 16
 SIDE = 64
@@ -195,6 +195,4 @@ def _open(scratch: Path, layers: int) -> OnnxRuntime:
 
 
 if __name__ == "__main__":
-    rows = run()
-    sys.stdout.write("".join(f"{row}\n" for row in rows))
-    sys.exit(0 if all(row.passed for row in rows) else 1)
+    sys.exit(tell(run()))

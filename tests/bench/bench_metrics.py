@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deploy.metrics.confusion import confusion_matrix
 from deploy.metrics.detection import DetectionMetric
 from deploy.metrics.regions import region_and_boundary
-from tests.bench.row import BenchRow, cpu_ratios, row_of
+from tests.bench.row import BenchRow, cpu_ratios, row_of, tell
 from tests.oracles import coco, davis
 from tests.oracles.pictures import blobs, shaken
 
@@ -123,12 +123,5 @@ def _compared(name: str, peer: Callable[[], object], ours: Callable[[], object],
     return row_of(name, cpu_ratios(peer, ours, PAIRS), bar)
 
 
-def main() -> int:
-    """Print the rows; 1 when a bar is missed."""
-    rows = run()
-    sys.stdout.write("".join(f"{row}\n" for row in rows))
-    return 0 if all(row.passed for row in rows) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell(run()))

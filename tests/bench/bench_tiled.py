@@ -22,7 +22,7 @@ from deploy.threads import worker_environment
 from deploy.tiled.detector import TiledDetector
 from deploy.tiled.merge import merge
 from deploy.tiled.windows import windows
-from tests.bench.row import BenchRow, cpu_ratios, row_of
+from tests.bench.row import BenchRow, cpu_ratios, row_of, tell
 from tests.oracles import sahi_merge
 from tests.oracles.real import data_root
 from tests.oracles.yolo_detector import TILING, exported
@@ -175,12 +175,5 @@ def _demand_same(ours: TiledDetector, peer: SahiPeer, image: NDArray[np.uint8]) 
         raise AssertionError(f"sahi gives {len(boxes)} boxes, we give {len(mine.boxes)}, or others")
 
 
-def main() -> int:
-    """Print the rows; 1 when a bar is missed."""
-    rows = run()
-    sys.stdout.write("".join(f"{row}\n" for row in rows))
-    return 0 if all(row.passed for row in rows) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell(run()))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import process_time
 from typing import Literal
@@ -45,6 +46,16 @@ def row_of(name: str, values: Sequence[float], bar: float | None, **more: str) -
     """A row from the values of n runs."""
     middle = statistics.median(values)
     return BenchRow(name, middle, min(values), max(values), bar, len(values), **more)  # type: ignore[arg-type]
+
+
+def tell(rows: Iterable[BenchRow]) -> int:
+    """Print rows as they come; 1 when a bar is missed."""
+    missed = 0
+    for row in rows:
+        sys.stdout.write(f"{row}\n")
+        sys.stdout.flush()
+        missed += not row.passed
+    return 1 if missed else 0
 
 
 def cpu_ratios(peer: Callable[[], object], ours: Callable[[], object], pairs: int) -> list[float]:
