@@ -32,12 +32,30 @@ def mask_sides(data: str, seed: int) -> tuple[EvaluationSet, EvaluationSet]:
             generated_set(_TRAIN_CLIPS, _TRAIN_FRAMES, seed, part="training"),
             generated_set(_VALIDATION_CLIPS, _VALIDATION_FRAMES, seed, part="validation"),
         )
-    found = open_folder(Path(data), "binary_mask")
+    return split_folder(
+        Path(data), "binary_mask", seed, "masks", "images/ and masks/, or as JPEGImages/ and Annotations/"
+    )
+
+
+def split_folder(
+    folder: Path, kind: str, seed: int, labels: str, layout: str
+) -> tuple[EvaluationSet, EvaluationSet]:
+    """Both sides of the user's own folder; no group is on both.
+
+    Args:
+        kind: of the decode block that the labels must serve.
+        labels: what they are called, in the message about a folder without.
+        layout: how such a folder is laid out.
+
+    Raises:
+        DeployError: ``DATA-UNLABELLED``, ``SPLIT-EMPTY``, and what the folder's loader raises.
+    """
+    found = open_folder(folder, kind)
     if not found.labelled:
         raise DeployError(
             "DATA-UNLABELLED",
-            f"{data} holds {len(found)} pictures and no masks.",
-            "Lay the data out as images/ and masks/, or as JPEGImages/ and Annotations/.",
+            f"{folder} holds {len(found)} pictures and no {labels}.",
+            f"Lay the data out as {layout}.",
         )
     training, validation = split_groups(found.groups, seed)
     return found.subset(training), found.subset(validation)

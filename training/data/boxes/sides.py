@@ -7,13 +7,13 @@ from pathlib import Path
 from deploy.decode.predictions import InstanceTruth
 from deploy.errors import DeployError
 from training.data.cctv.generated import cctv_set
-from training.data.folders import open_folder
 from training.data.samples import EvaluationSet
-from training.data.sides import GENERATED
-from training.data.split import split_groups
+from training.data.sides import GENERATED, split_folder
 
 _TRAIN_VISITS, _TRAIN_FRAMES = 120, 2
 """Many short visits teach more than few long ones: the scenery is the same, the people are not."""
+
+_LAYOUT = "images/ and labels/ with one text file a picture, and data.yaml"
 
 _VALIDATION_VISITS, _VALIDATION_FRAMES = 24, 1
 
@@ -32,15 +32,7 @@ def box_sides(data: str, seed: int) -> tuple[EvaluationSet, EvaluationSet]:
             cctv_set("training", _TRAIN_VISITS, _TRAIN_FRAMES, seed),
             cctv_set("validation", _VALIDATION_VISITS, _VALIDATION_FRAMES, seed),
         )
-    found = open_folder(Path(data), "yolo")
-    if not found.labelled:
-        raise DeployError(
-            "DATA-UNLABELLED",
-            f"{data} holds {len(found)} pictures and no boxes.",
-            "Lay the data out as images/ and labels/ with one text file a picture, and data.yaml.",
-        )
-    training, validation = split_groups(found.groups, seed)
-    return found.subset(training), found.subset(validation)
+    return split_folder(Path(data), "yolo", seed, "boxes", _LAYOUT)
 
 
 def boxes_of(sample_id: str, truth: object) -> InstanceTruth:
@@ -49,6 +41,6 @@ def boxes_of(sample_id: str, truth: object) -> InstanceTruth:
         raise DeployError(
             "DATA-UNLABELLED",
             f"{sample_id} has no boxes, and a detector cannot learn without.",
-            "Lay the data out as images/ and labels/ with one text file a picture, and data.yaml.",
+            f"Lay the data out as {_LAYOUT}.",
         )
     return InstanceTruth(truth.size, truth.boxes, truth.classes, None, truth.ignore)
