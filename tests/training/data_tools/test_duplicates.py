@@ -89,6 +89,17 @@ def test_the_same_picture_in_other_bytes_is_found(tmp_path: Path, kind: str) -> 
     assert not found - planted, "people walked between these"
 
 
+def test_a_copy_is_found_behind_a_day_of_frames_that_look_alike(tmp_path: Path) -> None:
+    """All frames of a fixed camera have near hashes: the right one is not among the latest."""
+    for number in range(80):
+        write_photo(tmp_path / "set" / "images" / f"{number:04d}.png", frame(number))
+    copies = {f"late-{number:04d}" for number in range(0, 20, 2)}
+    for name in copies:
+        write_photo(tmp_path / "set" / "images" / f"{name}.jpg", frame(int(name[5:])), 80)
+    found, _ = found_in(tmp_path / "set")
+    assert found == copies
+
+
 def brute(hashes: np.ndarray, distance: int) -> list[list[int]]:
     return [
         [i, j]
