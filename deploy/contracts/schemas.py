@@ -12,6 +12,7 @@ from deploy.contracts.checkpoint import Checkpoint
 from deploy.contracts.plan import BenchPlan
 from deploy.contracts.promptable import LookedAt, PromptableReport
 from deploy.contracts.run import DeviceRun, Sample
+from deploy.contracts.tiled_report import TiledReport
 
 DOCUMENTS: dict[str, type[Contract]] = {
     "checkpoint": Checkpoint,
@@ -20,6 +21,7 @@ DOCUMENTS: dict[str, type[Contract]] = {
     "accuracy": AccuracyReport,
     "promptable": PromptableReport,
     "looked_at": LookedAt,
+    "tiled": TiledReport,
     "plan": BenchPlan,
     "run": DeviceRun,
     "sample": Sample,

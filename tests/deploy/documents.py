@@ -57,6 +57,15 @@ from deploy.contracts.run import (
     WarmUpResult,
 )
 from deploy.contracts.tensor import TensorSpec
+from deploy.contracts.tiled_report import (
+    Candidate,
+    SweepPoint,
+    TiledFigure,
+    TiledProtocol,
+    TiledReport,
+    TiledRow,
+    TiledSlice,
+)
 from deploy.contracts.tiling import Gate, Merge, Tiling
 from deploy.contracts.verdict import Verdict
 from deploy.store import sha256_bytes
@@ -506,6 +515,66 @@ RUN = DeviceRun(
     toolchain={"executorch": "1.5.1"},
 )
 
+_TILED_PROTOCOL = TiledProtocol(
+    tiling=Tiling(width=160, height=160, overlap=0.2, full_image=True, merge=Merge(), gate=Gate()),
+    classes=("with_helmet", "without_helmet"),
+    confidence=(0.45, 0.4),
+    floor=0.01,
+    iou=0.5,
+    ignore_area=0.0002,
+    truth_sha256=sha("truth"),
+    pictures=96,
+    metrics={"F1": 1, "box_mAP50": 1},
+)
+
+TILED = TiledReport(
+    name="cameras",
+    target="onnx",
+    precision="w8a8",
+    model_sha256=sha("tiled"),
+    taints=("LEAKED",),
+    leaks="20 of 116 evaluation pictures were seen in training. --allow leak was given.",
+    protocol=_TILED_PROTOCOL,
+    protocol_sha256=_TILED_PROTOCOL.digest(),
+    data=EvaluationData(path="data/unseen", layout="yolo", samples=96, labelled=True, sha256=sha("truth")),
+    clusters=48,
+    negatives=16,
+    rows=(
+        TiledRow(
+            name="full image",
+            figures=(TiledFigure(metric="F1", value=0.836, low=0.81, high=0.86, samples=737),),
+            true_positives=562,
+            false_positives=45,
+            missed=175,
+            causes={"duplicate": 0, "background": 45},
+        ),
+        TiledRow(
+            name="sliced + gate",
+            figures=(TiledFigure(metric="F1", value=0.948, low=0.93, high=0.96, samples=737),),
+            true_positives=708,
+            false_positives=49,
+            missed=29,
+            causes={"duplicate": 2, "background": 47},
+            slices=(
+                TiledSlice(
+                    axis="size",
+                    name="8-16 px",
+                    figures=(TiledFigure(metric="recall", value=0.96, low=0.95, high=0.98, samples=700),),
+                ),
+            ),
+            unanswered=3,
+            over_full_image=TiledFigure(metric="F1", value=0.112, low=0.09, high=0.13, samples=737),
+        ),
+    ),
+    sweep=(SweepPoint(row="full image", confidence=0.05, precision=0.5, recall=0.9, f1=0.643),),
+    candidates=(
+        Candidate(picture="camera-3/0001", label="with_helmet", score=0.91, box=(10.0, 20.0, 19.5, 33.0)),
+    ),
+    replicates=1000,
+    seed=0,
+    toolchain={"numpy": "2.3.5"},
+)
+
 ONE_OF_EACH: dict[str, Contract] = {
     "checkpoint": CHECKPOINT,
     "artifact": ARTIFACT,
@@ -513,6 +582,7 @@ ONE_OF_EACH: dict[str, Contract] = {
     "accuracy": ACCURACY,
     "promptable": PROMPTABLE,
     "looked_at": LOOKED_AT,
+    "tiled": TILED,
     "plan": PLAN,
     "run": RUN,
     "sample": SAMPLES[0],

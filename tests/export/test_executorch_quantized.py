@@ -323,7 +323,7 @@ def test_in_place_ops_alone_can_be_taken_out() -> None:
 
 @pytest.mark.parametrize(("backend", "precision"), [("xnnpack", "w8"), ("coreml", "w8a8-dynamic")])
 def test_what_a_delegate_lacks_is_refused(backend: str, precision: str, tmp_path: Path) -> None:
-    job: Any = SimpleNamespace(executorch_backend=backend)
+    job: Any = SimpleNamespace(executorch_backend=backend, decode=None)
     target = ExecuTorchTarget(job, None, (), None)  # type: ignore[arg-type]
     with pytest.raises(DeployError, match="delegate cannot be exported") as caught:
         target.convert(precision, tmp_path)
@@ -407,6 +407,7 @@ def test_the_automatic_mix_is_written_as_it_was_found(
         inputs=spec[:1],
         outputs=spec[1:],
         preprocess=None,
+        decode=None,
         mix=SimpleNamespace(layers=("conv2d", "conv2d_1", "conv2d_2"), wide=(mix,)),
     )
 

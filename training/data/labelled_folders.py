@@ -48,7 +48,8 @@ def picture_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(0x0112, 1) in _SIDEWAYS
-    except (OSError, UnidentifiedImageError) as error:
+    # Once imported, ultralytics makes PIL look for a reader of HEIF files when it knows no other.
+    except (OSError, ImportError, UnidentifiedImageError) as error:
         raise DeployError(
             "IMAGE-UNREADABLE",
             f"{path} is not a picture that can be decoded.",
