@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy import console
+from deploy.contracts.decode import Decode, YoloDecode
 from deploy.errors import DeployError
 from training.checkpoints import read_checkpoint, save_checkpoint
 from training.extension import extend
@@ -132,7 +133,7 @@ def _train(settings: TrainSettings, out: Path, group: Group, reset: tuple[str, .
         "model": task.model,
         "model_args": task.model_args,
         "preprocess": task.preprocess,
-        "decode": task.decode,
+        "decode": _as_validated(task.decode, best),
         "data": settings.data,
         "data_sha256": task.data_sha256,
         "seed": settings.seed,
@@ -149,6 +150,13 @@ def _train(settings: TrainSettings, out: Path, group: Group, reset: tuple[str, .
         if not task.extends:
             (out / RESUME).unlink(missing_ok=True)
     return Finished(out, group.from_leader(checkpoint), len(trainer.history))
+
+
+def _as_validated(decode: Decode, best: Mapping[str, Any]) -> Decode:
+    """The decode block with the confidence that validation chose, where the task's figures have one."""
+    if isinstance(decode, YoloDecode) and 0 < best.get("confidence", 0) < 1:
+        return decode.model_copy(update={"confidence": round(float(best["confidence"]), 3)})
+    return decode
 
 
 def _refuse_taken(task: str, out: Path, resume: bool) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from deploy.contracts.decode import YoloDecode
 from deploy.contracts.tiling import Tiling
 from deploy.errors import DeployError
 from training.checkpoints import load_checkpoint
@@ -64,6 +65,8 @@ def test_a_run_says_how_it_looks_and_what_it_saw(cameras: Path, tmp_path: Path) 
     assert metrics["pasted"] > 0
     assert metrics["seen_without_helmet"] + metrics["seen_with_helmet"] >= metrics["pasted"]
     assert {"mAP50", "F1", "confidence", "recall"} <= set(metrics)
+    assert isinstance(checkpoint.decode, YoloDecode)
+    assert checkpoint.decode.confidence == pytest.approx(metrics["confidence"], abs=5e-4)
 
 
 def test_whole_pictures_are_a_choice(cameras: Path) -> None:
