@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deploy.commands.options import json_option
+from deploy.commands.options import engine_options, json_option
 from deploy.commands.tiling_options import given_tiling, tiling_options
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ Exit code: 0 when every picture was looked at, 1 when some could not be read (th
     show_default=True,
     help="One line a picture, or one COCO document.",
 )
-@click.option("--engine", default="local", show_default=True, help="Who does the work: local or ray.")
-@click.option("--workers", type=click.IntRange(min=1), help="Pictures at once [default: one a core].")
+@engine_options
 @json_option
 def command(**options: Any) -> int:
     """Find objects with ARTIFACT in SOURCE, tile by tile."""

@@ -36,6 +36,13 @@ def threads_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--engine`` and ``--workers`` of a folder job."""
+    workers = click.option("--workers", type=click.IntRange(1), help="Processes [default: all cores].")
+    engine = click.option("--engine", default="local", show_default=True, help="local, or ray for a cluster.")
+    return engine(workers(function))
+
+
 def seed_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--seed N``; 0 unless given."""
     return click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")(

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from deploy.contracts.tiling import Tiling
 
-_NAMES = ("tile", "overlap", "full_image", "merge", "gate", "when_no_gate")
+TILING_NAMES = ("tile", "overlap", "full_image", "merge", "gate", "when_no_gate")
 
 
 class TileSize(click.ParamType["tuple[int, int]"]):
@@ -95,7 +95,7 @@ def given_tiling(options: Mapping[str, Any], declared: Tiling | None) -> Tiling 
     """
     from deploy.contracts.tiling import Gate, Merge, Tiling
 
-    typed = {name: options[name] for name in _NAMES if options[name] is not None}
+    typed = {name: options[name] for name in TILING_NAMES if options[name] is not None}
     if declared is None and "tile" not in typed:
         if typed:
             raise click.UsageError(f"--{next(iter(typed)).replace('_', '-')} needs --tile WxH.")

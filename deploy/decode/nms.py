@@ -33,11 +33,17 @@ def non_maximum_suppression(
     return np.asarray(kept, np.int64)
 
 
-def box_iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """IoU of every pair: (N, 4) and (M, 4) x1 y1 x2 y2 to (N, M)."""
+def box_intersection(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Square pixels that every pair shares: (N, 4) and (M, 4) x1 y1 x2 y2 to (N, M)."""
     top_left = np.maximum(a[:, None, :2], b[None, :, :2])
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    inter = np.prod(np.clip(bottom_right - top_left, 0, None), axis=2)
+    shared: NDArray[np.float32] = np.prod(np.clip(bottom_right - top_left, 0, None), axis=2)
+    return shared
+
+
+def box_iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """IoU of every pair: (N, 4) and (M, 4) x1 y1 x2 y2 to (N, M)."""
+    inter = box_intersection(a, b)
     area_a = np.prod(a[:, 2:] - a[:, :2], axis=1)
     area_b = np.prod(b[:, 2:] - b[:, :2], axis=1)
     union = area_a[:, None] + area_b[None] - inter

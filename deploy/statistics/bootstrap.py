@@ -42,6 +42,15 @@ def sample_weights(samples: int, replicates: int, seed: int) -> NDArray[np.int64
     return weights
 
 
+def whole_and_drawn(samples: int, replicates: int, seed: int) -> NDArray[np.int64]:
+    """Row 0 counts every sample once, which gives the figure itself; then the rows of ``sample_weights``.
+
+    Returns:
+        int64 (1 + replicates, samples).
+    """
+    return np.concatenate([np.ones((1, samples), np.int64), sample_weights(samples, replicates, seed)])
+
+
 def block_indices(samples: int, block: int, replicates: int, seed: int) -> NDArray[np.int64]:
     """Moving-block bootstrap (Kuensch 1989): runs of ``block`` neighbours are drawn together.
 
@@ -78,6 +87,11 @@ def block_length(values: NDArray[np.float64]) -> int:
     while power > 0 and lag < most and float(centred[lag:] @ centred[:-lag]) / power >= _ALIKE:
         lag += 1
     return min(lag if lag == 1 else _LAGS * lag, most)
+
+
+def known(value: float) -> float | None:
+    """A figure as documents hold it: null where it is NaN, for there was nothing to measure."""
+    return None if math.isnan(value) else value
 
 
 def interval(replicates: NDArray[np.float64], confidence_percent: float = 95.0) -> Interval:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deploy.commands.tiling_options import given_tiling, tiling_options
+from deploy.commands.tiling_options import TILING_NAMES, given_tiling, tiling_options
 
 if TYPE_CHECKING:
     from deploy.contracts.tiled_report import TiledFigure, TiledReport
@@ -66,8 +66,7 @@ def tiled_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def tiled_strays(options: Mapping[str, Any]) -> list[str]:
     """The options of this task that were typed."""
-    names = (*_MINE, "tile", "overlap", "full_image", "merge", "gate", "when_no_gate")
-    return [name for name in names if options[name] not in (None, (), False)]
+    return [name for name in (*_MINE, *TILING_NAMES) if options[name] not in (None, (), False)]
 
 
 def verify_tiled(options: dict[str, Any]) -> int:

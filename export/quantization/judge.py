@@ -22,7 +22,7 @@ from deploy.decode.predictions import (
     Truth,
 )
 from deploy.metrics import METRICS
-from deploy.statistics.bootstrap import interval, sample_weights
+from deploy.statistics.bootstrap import interval, whole_and_drawn
 from deploy.vision.geometry import Geometry
 from deploy.vision.preprocess import prepare
 from export.calibration.divergence import divergence
@@ -80,8 +80,7 @@ class Judge:
             sample.truth if labelled else _as_truth(self._decoder.decode(outputs, geometry), sample.image)
             for sample, outputs, geometry in zip(samples, self._references, self._geometry, strict=True)
         ]
-        drawn = sample_weights(len(self.inputs), _REPLICATES, seed)
-        self._weights = np.concatenate([np.ones((1, len(self.inputs)), np.int64), drawn])
+        self._weights = whole_and_drawn(len(self.inputs), _REPLICATES, seed)
         self._best = self._scores(self._references)
 
     def drop(self, outputs: Sequence[Outputs]) -> Drop:

@@ -223,4 +223,4 @@ def _agree(same: bool, name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(tell(run()))
+    sys.exit(min(tell(run()), 1))

@@ -49,13 +49,13 @@ def row_of(name: str, values: Sequence[float], bar: float | None, **more: str) -
 
 
 def tell(rows: Iterable[BenchRow]) -> int:
-    """Print rows as they come; 1 when a bar is missed."""
+    """Print rows as they come; returns how many bars are missed."""
     missed = 0
     for row in rows:
         sys.stdout.write(f"{row}\n")
         sys.stdout.flush()
         missed += not row.passed
-    return 1 if missed else 0
+    return missed
 
 
 def cpu_ratios(peer: Callable[[], object], ours: Callable[[], object], pairs: int) -> list[float]:

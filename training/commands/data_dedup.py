@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from deploy.commands.options import json_option
+from deploy.commands.options import engine_options, json_option
 
 EPILOG = """\b
 Examples:
@@ -52,8 +52,7 @@ manifest that brings them back. Label files go with their pictures.
     show_default=True,
     help="Share of the height, above and below, where a printed clock may differ.",
 )
-@click.option("--engine", default="local", show_default=True, help="local, or ray for a cluster.")
-@click.option("--workers", type=click.IntRange(1), default=None, help="Processes [default: all cores].")
+@engine_options
 @json_option
 def command(folder: Path | None, undo: Path | None, **options: Any) -> None:
     """List or set aside the pictures of FOLDER that repeat an earlier one."""

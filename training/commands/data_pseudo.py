@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from deploy.commands.options import json_option
+from deploy.commands.options import engine_options, json_option
 from deploy.commands.tiling_options import given_tiling, tiling_options
 
 EPILOG = """\b
@@ -67,8 +67,7 @@ def _thresholds(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
 @click.option(
     "--parent", type=click.Path(path_type=Path), default=None, help="The round this model learned from."
 )
-@click.option("--engine", default="local", show_default=True, help="local, or ray for a cluster.")
-@click.option("--workers", type=click.IntRange(1), default=None, help="Processes [default: all cores].")
+@engine_options
 @json_option
 def command(artifact: Path, folder: Path, out: Path, **options: Any) -> None:
     """Let ARTIFACT propose labels for the pictures of FOLDER."""

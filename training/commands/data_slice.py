@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from deploy.commands.options import json_option, seed_option
+from deploy.commands.options import engine_options, json_option, seed_option
 from deploy.commands.tiling_options import TileSize
 
 EPILOG = """\b
@@ -57,8 +57,7 @@ _SHARE = click.FloatRange(0, 1)
     help="Of tiles.",
 )
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="JPEG quality.")
-@click.option("--engine", default="local", show_default=True, help="local, or ray for a cluster.")
-@click.option("--workers", type=click.IntRange(1), default=None, help="Processes [default: all cores].")
+@engine_options
 @seed_option
 @json_option
 def command(

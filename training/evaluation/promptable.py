@@ -27,7 +27,7 @@ from deploy.metrics.promptable.separation import difference, separations
 from deploy.metrics.promptable.truth import truth_masks
 from deploy.prompts.comparison import demand_same_prompts
 from deploy.prompts.types import PromptedPicture, World
-from deploy.statistics.bootstrap import sample_weights
+from deploy.statistics.bootstrap import whole_and_drawn
 from deploy.toolchain import versions
 from training.evaluation.contestant import Contestant, Interview
 from training.evaluation.exhibits import MOST_PROMPTS, Exhibit, Shown, ShownPrompt, chosen
@@ -165,9 +165,7 @@ class _Hall:
 
 def _report(world: World, plan: Plan, hall: _Hall, settings: Settings, where: str) -> PromptableReport:
     pictures = len(plan.pictures)
-    weights = np.concatenate(
-        [np.ones((1, pictures), np.int64), sample_weights(pictures, settings.replicates, settings.seed)]
-    )
+    weights = whole_and_drawn(pictures, settings.replicates, settings.seed)
     kinds = [each.kind for each in plan.ledger.kinds()]
     scored: list[Scored] = []
     for interview, evidence in zip(hall.interviews, hall.evidence, strict=True):

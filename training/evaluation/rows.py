@@ -25,7 +25,7 @@ from deploy.metrics.promptable.presence import f1_score, false_positive_rate
 from deploy.metrics.promptable.records import PromptRecord
 from deploy.metrics.promptable.separation import Difference
 from deploy.prompts.hashing import KINDS
-from deploy.statistics.bootstrap import interval
+from deploy.statistics.bootstrap import interval, known
 from training.evaluation.contestant import Contestant
 from training.evaluation.reasons import counted, presence_counts, why_null
 
@@ -119,8 +119,8 @@ def relative_to(scored: Scored, other: Scored) -> tuple[RelativeFigure, ...]:
                     metric=metric,
                     to=f"{other.row.role} {other.row.name}",
                     ratio=float(shares[0]),
-                    low=_number(span.low),
-                    high=_number(span.high),
+                    low=known(span.low),
+                    high=known(span.high),
                 )
             )
     return tuple(found)
@@ -156,8 +156,8 @@ def _figure(
         kind=kind,
         metric=metric,
         value=float(values[0]),
-        low=_number(span.low),
-        high=_number(span.high),
+        low=known(span.low),
+        high=known(span.high),
         samples=samples,
     )
 
@@ -192,7 +192,3 @@ def _slices(records: Sequence[PromptRecord], weights: NDArray[np.int64]) -> Iter
         yield PromptSlice(
             axis="negatives", name=group, figures=(_figure("text", "presence_FPR", rate, part, {}),)
         )
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.decode.nms import box_iou
+from deploy.decode.nms import box_intersection, box_iou
 from deploy.decode.predictions import InstancePrediction, InstanceTruth
 
 _EDGE = 1e-10  # pycocotools matches at min(threshold, 1 - 1e-10)
@@ -111,9 +111,7 @@ def _sides(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _inside(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    inter = np.prod(np.clip(bottom_right - top_left, 0, None), axis=2)
+    inter = box_intersection(boxes, others)
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)[:, None]
     share: NDArray[np.float32] = np.divide(inter, area, out=np.zeros_like(inter), where=area > 0)
     return share

@@ -18,7 +18,7 @@ from deploy.decode.predictions import InstanceTruth
 from deploy.errors import DeployError
 from deploy.metrics.tiled.causes import causes, convincing_scores
 from deploy.metrics.tiled.figures import VERSIONS
-from deploy.statistics.bootstrap import sample_weights
+from deploy.statistics.bootstrap import whole_and_drawn
 from deploy.tiled.detector import declared_tiling
 from deploy.tiled.finish import finish
 from deploy.tiled.raw import RawDetections
@@ -205,8 +205,7 @@ def _groups(samples: EvaluationSet, folder: Path) -> tuple[str, ...]:
 def _weights(groups: Sequence[str], replicates: int, seed: int) -> NDArray[np.int64]:
     """Row 0 counts every picture once; the others draw whole groups, which a camera's frames stay in."""
     names, member = np.unique(np.asarray(groups), return_inverse=True)
-    drawn = sample_weights(len(names), replicates, seed)[:, member]
-    return np.concatenate([np.ones((1, len(groups)), np.int64), drawn])
+    return whole_and_drawn(len(names), replicates, seed)[:, member]
 
 
 def _candidates(scored: Sequence[Scored], table: Table, ids: Sequence[str]) -> list[Candidate]:

@@ -44,7 +44,7 @@ def gather(gathering: Gathering, samples: EvaluationSet) -> list[RawDetections]:
     evaluation with another merge, gate or confidence reads them instead of running the model.
 
     Raises:
-        DeployError: ``TILES-UNREAD`` for a picture that the detector could not look at; what the job raises.
+        DeployError: that of the first picture that the detector could not look at; what the job raises.
     """
     work = _work(gathering)
     source = {"folder": str(gathering.exported.folder.resolve()), "data": gathering.data}

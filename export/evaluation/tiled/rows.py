@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from deploy.metrics.detection import DetectionMetric
 from deploy.metrics.tiled.causes import CAUSES, causes, convincing_scores
 from deploy.metrics.tiled.figures import Part, counts, of_class, of_size, precision_recall
 from deploy.metrics.tiled.matching import Matched, match_picture
-from deploy.statistics.bootstrap import interval
+from deploy.statistics.bootstrap import interval, known
 
 Answers = Sequence[InstancePrediction | None]
 """One prediction a picture; ``None`` where the gate left it without an answer."""
@@ -150,12 +149,8 @@ def _figure(metric: str, replicates: NDArray[np.float64], objects: int) -> Tiled
     span = interval(replicates[1:])
     return TiledFigure(
         metric=metric,
-        value=_number(float(replicates[0])),
-        low=_number(span.low),
-        high=_number(span.high),
+        value=known(float(replicates[0])),
+        low=known(span.low),
+        high=known(span.high),
         samples=objects,
     )
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from deploy.contracts.tiled_report import RowName, SweepPoint, TiledProtocol
 from deploy.decode.predictions import InstanceTruth
 from deploy.metrics.tiled.figures import counts, precision_recall
+from deploy.statistics.bootstrap import known
 from export.evaluation.tiled.rows import Answers, match_all
 
 CONFIDENCES = tuple(round(0.05 * step, 2) for step in range(1, 20))
@@ -34,12 +34,8 @@ def sweep(
         for confidence in (each for each in CONFIDENCES if each >= protocol.floor):
             totals = counts(match_all(answer(name, confidence), truths, protocol))
             figures = precision_recall(totals, np.ones((1, len(totals)), np.int64))
-            precision, recall, f1 = (_number(float(values[0])) for values in figures.values())
+            precision, recall, f1 = (known(float(values[0])) for values in figures.values())
             points.append(
                 SweepPoint(row=name, confidence=confidence, precision=precision, recall=recall, f1=f1)
             )
     return points
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
